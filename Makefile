@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# One command for each thing. `make` alone lists them.
+.PHONY: help venv demo test check format crds docs bench lock clean
+BIN := .venv/bin
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+venv: ## create .venv with the locked dependencies
+	@scripts/venv
+
+demo: venv ## run the main job for real, on this machine, and show what happens
+	@$(BIN)/castwarden demo
+
+test: venv ## unit, contract, integration and end-to-end tests on the embedded stack
+	$(BIN)/pytest -q -n 3 --dist loadfile
+
+check: venv ## format, lint, types, import contracts, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/castwarden crds --check crds
+	$(BIN)/python -m scripts.generate_docs --check
+
+format: venv ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+crds: venv ## write crds/*.yaml from the models
+	$(BIN)/castwarden crds crds
+
+docs: venv ## write the generated parts of docs/
+	$(BIN)/python -m scripts.generate_docs
+
+bench: venv ## print the figures, as ratios against well-known things in the same run
+	$(BIN)/python -m bench.stream
+	$(BIN)/python -m bench.gateway
+	$(BIN)/python -m bench.standin
+
+lock: venv ## resolve the dependencies anew into requirements.lock
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every process needs: settings, logs, metrics and health, outbound HTTP with its guard."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""REST, the internal API, PostgreSQL and webhooks."""

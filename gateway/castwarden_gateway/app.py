@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wires the gateway: builds every part once, starts the two listeners, brings the rest up behind them, and drains.
+
+The listeners come first, so that probes are answered while PostgreSQL or the Kubernetes API are still away.
+"""
+
+import asyncio
+import gc
+import re
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Self
+
+from aiohttp import web
+from castwarden_base.health import HealthServer
+from castwarden_base.logs import get_logger
+from castwarden_base.tasks import Supervisor
+from kubernetes.aio.config import ConfigException
+
+from castwarden_gateway.channels.routes import CHANNELS, VIDEOS
+from castwarden_gateway.channels.routes import routes as channel_routes
+from castwarden_gateway.channels.service import Channels
+from castwarden_gateway.channels.store import VideoStore
+from castwarden_gateway.db import Database, DatabaseUnavailable
+from castwarden_gateway.downloads.endings import Endings
+from castwarden_gateway.downloads.routes import ATTEMPTS, DOWNLOADS
+from castwarden_gateway.downloads.routes import routes as download_routes
+from castwarden_gateway.downloads.service import Downloads
+from castwarden_gateway.downloads.store import AttemptStore
+from castwarden_gateway.events.routes import EVENTS
+from castwarden_gateway.events.routes import routes as event_routes
+from castwarden_gateway.events.store import EventStore
+from castwarden_gateway.facts.known import Known
+from castwarden_gateway.facts.restore import restore
+from castwarden_gateway.facts.store import prune_reports
+from castwarden_gateway.facts.taker import Taker
+from castwarden_gateway.http.errors import problems
+from castwarden_gateway.http.routes import Gate, Routes, mount
+from castwarden_gateway.http.text import CONTROLS, NUL
+from castwarden_gateway.internal import routes as internal
+from castwarden_gateway.internal.assignments import Assignments
+from castwarden_gateway.internal.auth import WorkerGate
+from castwarden_gateway.kube.client import Kube
+from castwarden_gateway.kube.errors import PROBLEMS as KUBERNETES_PROBLEMS
+from castwarden_gateway.kube.resources import Resources
+from castwarden_gateway.kube.status import StatusWriter
+from castwarden_gateway.monitors.bindings import Bindings
+from castwarden_gateway.monitors.routes import MONITORS
+from castwarden_gateway.monitors.routes import routes as monitor_routes
+from castwarden_gateway.monitors.service import Monitors
+from castwarden_gateway.monitors.troubles import Troubles
+from castwarden_gateway.readiness import Readiness
+from castwarden_gateway.settings import GatewaySettings
+from castwarden_gateway.tenants.auth import Authenticator
+from castwarden_gateway.tenants.bootstrap import Tenants, bootstrap
+from castwarden_gateway.tenants.routes import AUTHENTICATOR, TENANTS
+from castwarden_gateway.tenants.routes import routes as tenant_routes
+from castwarden_gateway.tenants.store import TenantStore
+from castwarden_gateway.webhooks.engine import DeliveryEngine
+from castwarden_gateway.webhooks.routes import WEBHOOKS
+from castwarden_gateway.webhooks.routes import routes as webhook_routes
+from castwarden_gateway.webhooks.secrets import Keyring
+from castwarden_gateway.webhooks.send import delivery_session
+from castwarden_gateway.webhooks.service import Webhooks
+from castwarden_gateway.webhooks.signing import Signer
+
+log = get_logger(__name__)
+PUBLIC_ROUTES = (monitor_routes, channel_routes, download_routes, event_routes, webhook_routes, tenant_routes)
+INTERNAL_ROUTES = (internal.routes,)
+
+_PUBLIC_BODY = 1024 * 1024
+_INTERNAL_BODY = 8 * 1024 * 1024  # a poll may tell of hundreds of videos with their descriptions
+_SOCKETS = 2048
+_RETRY_SECONDS = 1.0
+_KEEP_REPORT_IDS = timedelta(days=14)  # longer than any worker keeps trying
+_SHUTDOWN_SECONDS = 30.0
+
+
+class Gateway:
+    """`async with Gateway(settings) as gateway`: listens at once, is ready once `ready()` returns."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.public_port = settings.port
+        self.internal_port = settings.internal_port
+        self.resources = Resources()
+        kinds = self.resources.kinds
+        self.statuses = StatusWriter({kind.model.KIND: (kind.model.PLURAL, kind.cache) for kind in kinds})
+        self.readiness = Readiness()
+        self._tasks = Supervisor()
+        self._stack = AsyncExitStack()
+        self._runners: list[web.AppRunner] = []
+        self._engine_started = False
+
+    async def __aenter__(self) -> Self:
+        settings, resources = self.settings, self.resources
+        self.database = await Database.open(settings.database_url, max_size=settings.database_pool)
+        self._session = delivery_session(settings.outbound_allow, _SOCKETS)
+        signing_key = settings.webhook_signing_key.get_secret_value() if settings.webhook_signing_key else None
+        keyring = Keyring(settings.secret_keys)
+        self._signer = Signer(keyring, signing_key)
+        self._engine = DeliveryEngine(self.database, self._session, self._signer)
+        self._store = TenantStore(self.database, settings.max_monitors)
+        self._tenants = Tenants(self._store)
+        self._authenticator = Authenticator(self._store, settings.rate_limit, settings.rate_limit_window)
+        self._taker = Taker(self.database, self._tenants, self._taken)
+        self._assignments = Assignments(self.database, resources, self._tenants)
+        self._bindings = Bindings(
+            self.database,
+            keyring,
+            self._tenants,
+            resources.monitors,
+            settings.watch_namespaces,
+            settings.outbound_allow,
+            self._taker.tell,
+        )
+        self._troubles = Troubles(resources.monitors, self._taker.tell)
+        self._endings = Endings(self.database, resources.downloads.cache, self._taker)
+        self._health = self._checks()
+        await self._stack.enter_async_context(self._tasks)
+        self.public_port = await self._listen(self._public(), settings.port)
+        self.internal_port = await self._listen(self._internal(), settings.internal_port)
+        log.info("listening", host=settings.host, port=self.public_port, internal_port=self.internal_port)
+        self._tasks.start("readiness", self.readiness.watch(self.database))
+        self._starting = asyncio.create_task(self._start(), name="start")
+        self._starting.add_done_callback(_log_failure)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Unready first; then no new connections, requests under way end, what is in hand is written."""
+        self.readiness.draining = True
+        await asyncio.sleep(self.settings.drain_seconds)
+        self._assignments.drain()
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        self._starting.cancel()
+        await asyncio.gather(self._starting, return_exceptions=True)
+        if self._engine_started:
+            await self._engine.stop()
+        await self._stack.aclose()
+        if (kube := self.resources.kube) is not None:
+            await self._flush(kube)
+            await kube.close()
+        await self._session.close()
+        await self.database.close()
+        log.info("stopped")
+
+    async def ready(self) -> None:
+        """Returns once everything has been brought up; raises what kept it from it."""
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        """Brings up what needs PostgreSQL and the Kubernetes API, waiting for each as long as it takes."""
+        settings, tasks = self.settings, self._tasks
+        await self.readiness.usable.wait()
+        while True:
+            try:
+                await bootstrap(self._store, settings)
+                break
+            except DatabaseUnavailable:
+                log.warning("database_away")
+        tasks.start("reports", self._taker.run())
+        tasks.start("last-use", self._authenticator.flush_uses())
+        tasks.start("prune", self._prune())
+        await self._engine.start()
+        self._engine_started = True
+        kube = await self._connect()
+        self.resources.start(kube, settings.watch_namespaces, tasks)
+        tasks.start("status", self.statuses.run(kube))
+        await self.resources.wait_synced()
+        for kind in self.resources.kinds:
+            kind.cache.subscribe(self._forget)
+        await restore(self.database, self.resources, self.statuses)
+        tasks.start("bindings", self._bindings.run())
+        tasks.start("troubles", self._troubles.run())
+        tasks.start("endings", self._endings.run())
+        gc.collect()
+        gc.freeze()  # what is here by now stays for good; looking through it again and again would cost requests
+        self.readiness.started = True
+        log.info("ready", monitors=len(self.resources.monitors.cache), channels=len(self.resources.channels.cache))
+
+    async def _connect(self) -> Kube:
+        while True:
+            try:
+                return await Kube.connect()
+            except (ConfigException, OSError) as error:
+                log.warning("kubernetes_not_configured", reason=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _flush(self, kube: Kube) -> None:
+        try:
+            async with asyncio.timeout(5):
+                await self.statuses.flush(kube)
+        except TimeoutError:
+            log.warning("status_left_behind")  # a gateway that starts writes it from the database
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                await prune_reports(self.database, _KEEP_REPORT_IDS)
+            except DatabaseUnavailable:
+                log.warning("report_ids_not_pruned")
+            await asyncio.sleep(3600)
+
+    def _taken(self, known: Known) -> None:
+        self.statuses.submit(known.ref, known.status)
+
+    def _forget(self, before: dict[str, object] | None, after: dict[str, object] | None) -> None:
+        if before is not None and after is None:
+            self.statuses.forget(str(before["metadata"]["uid"]))  # type: ignore[index]
+
+    def _checks(self) -> HealthServer:
+        health = HealthServer(self.settings.host, 0)  # only its routes are used
+        health.live_while("tasks", self._tasks.failure)
+        health.live_while("deliveries", self._engine.failure)
+        health.live_while("start", lambda: _failure(self._starting))
+        health.ready_while("database", self.readiness.database)
+        health.ready_while("schema", self.readiness.schema)
+        health.ready_while("kubernetes", lambda: None if self.resources.synced else "resources are not listed yet")
+        health.ready_while("serving", self.readiness.serving)
+        return health
+
+    def _public(self) -> web.Application:
+        settings, resources, allow = self.settings, self.resources, self.settings.outbound_allow
+        app = self._application("public", PUBLIC_ROUTES, self._authenticator, _PUBLIC_BODY)
+        app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow)
+        app[CHANNELS] = Channels(resources, self.statuses, allow, settings.max_channels)
+        app[VIDEOS] = VideoStore(self.database)
+        most = settings.max_downloads if settings.downloads_enabled else None
+        app[DOWNLOADS] = Downloads(resources, self.statuses, allow, most)
+        app[ATTEMPTS] = AttemptStore(self.database)
+        app[EVENTS] = EventStore(self.database)
+        app[WEBHOOKS] = Webhooks(self.database, self._session, self._signer, allow)
+        app[TENANTS] = self._store
+        app[AUTHENTICATOR] = self._authenticator
+        return app
+
+    def _internal(self) -> web.Application:
+        key = self.settings.internal_api_key
+        gate = WorkerGate(self.resources, key.get_secret_value() if key else None)
+        app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
+        app[internal.ASSIGNMENTS] = self._assignments
+        app[internal.TAKER] = self._taker
+        app[internal.RESOURCES] = self.resources
+        return app
+
+    def _application(
+        self,
+        listener: str,
+        routes: tuple[Routes, ...],
+        gate: Gate[object],
+        body: int,
+        refused: re.Pattern[str] = CONTROLS,
+    ) -> web.Application:
+        table = {**KUBERNETES_PROBLEMS, **internal.PROBLEMS}
+        middleware = problems(listener, table, lambda: self.readiness.draining)
+        app = web.Application(middlewares=[middleware], client_max_size=body)
+        for each in routes:
+            mount(app, each, gate, refused)
+        self._health.add_routes(app)
+        return app
+
+    async def _listen(self, app: web.Application, port: int) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75)
+        self._runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, self.settings.host, port, backlog=1024).start()
+        actual: int = runner.addresses[0][1]
+        return actual
+
+
+async def serve(settings: GatewaySettings) -> int:
+    """Runs until SIGTERM or SIGINT."""
+    async with Supervisor(signals=True) as process, Gateway(settings):
+        await process.stopped()
+        log.info("stopping")
+    return 0
+
+
+def _failure(starting: "asyncio.Task[None]") -> str | None:
+    if not starting.done() or starting.cancelled() or (error := starting.exception()) is None:
+        return None
+    return f"{type(error).__name__}: {error}"
+
+
+def _log_failure(starting: "asyncio.Task[None]") -> None:
+    if not starting.cancelled() and (error := starting.exception()):
+        log.error("start_failed", exc_info=error)

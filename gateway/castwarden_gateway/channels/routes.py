@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/api/v1/channels` and their videos."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from asyncpg import Record
+
+from castwarden_gateway.channels.answers import ChannelView, PollStarted, VideoView
+from castwarden_gateway.channels.bodies import ChannelCreate, ChannelPatch, VideoQuery
+from castwarden_gateway.channels.service import ChannelNotReady, Channels, TooManyChannels, sort_key
+from castwarden_gateway.channels.store import VideoStore
+from castwarden_gateway.events.routes import EventQuery, event_page
+from castwarden_gateway.events.store import EventView
+from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
+from castwarden_gateway.http.problems import InvalidRequest, NotFound
+from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
+from castwarden_gateway.tenants.principal import Principal
+
+CHANNELS = web.AppKey("channels", Channels)
+VIDEOS = web.AppKey("videos", VideoStore)
+routes = Routes()
+_PATH = "/api/v1/channels"
+
+
+@routes.post(
+    _PATH,
+    scope="channels:write",
+    body=ChannelCreate,
+    returns={201: ChannelView, 200: ChannelView},
+    problems=[TooManyChannels, InvalidRequest],
+)
+async def create_channel(request: Request[Principal], body: ChannelCreate) -> Reply:
+    """201 for a new channel, 200 for one that the tenant has already."""
+    channels = request.app[CHANNELS]
+    channel, new = await channels.create(request.principal.tenant, body)
+    data = {"data": channels.view(channel)}
+    return created(data, f"{_PATH}/{channel.metadata.name}") if new else Reply(data)
+
+
+@routes.get(_PATH, scope="channels:read", query=PageQuery, returns={200: list[ChannelView]})
+async def list_channels(request: Request[Principal], query: PageQuery) -> Any:
+    channels = request.app[CHANNELS]
+    before = decode(query.cursor, _position)
+    found = [one for one in channels.list(request.principal.tenant) if before is None or sort_key(one) < before]
+    return page(found[: query.limit + 1], query.limit, lambda one: encode(*sort_key(one)), channels.view)
+
+
+@routes.get(_PATH + "/{id}", scope="channels:read", returns={200: ChannelView}, problems=[NotFound])
+async def get_channel(request: Request[Principal]) -> Any:
+    channels = request.app[CHANNELS]
+    return {"data": channels.view(channels.get(request.principal.tenant, request.params["id"]))}
+
+
+@routes.patch(
+    _PATH + "/{id}",
+    scope="channels:write",
+    body=ChannelPatch,
+    returns={200: ChannelView},
+    problems=[NotFound, InvalidRequest],
+)
+async def update_channel(request: Request[Principal], body: ChannelPatch) -> Any:
+    channels = request.app[CHANNELS]
+    return {"data": channels.view(await channels.update(request.principal.tenant, request.params["id"], body))}
+
+
+@routes.delete(_PATH + "/{id}", scope="channels:write", returns={204: None}, problems=[NotFound])
+async def delete_channel(request: Request[Principal]) -> Reply:
+    await request.app[CHANNELS].delete(request.principal.tenant, request.params["id"])
+    return no_content()
+
+
+@routes.post(
+    _PATH + "/{id}/poll",
+    scope="channels:write",
+    returns={202: PollStarted},
+    problems=[NotFound, ChannelNotReady],
+)
+async def poll_channel(request: Request[Principal]) -> Reply:
+    """Polls now, whatever the schedule says."""
+    job = await request.app[CHANNELS].poll(request.principal.tenant, request.params["id"])
+    return Reply({"data": {"job": job}}, 202)
+
+
+@routes.get(
+    _PATH + "/{id}/videos",
+    scope="channels:read",
+    query=VideoQuery,
+    returns={200: list[VideoView]},
+    problems=[NotFound],
+)
+async def list_videos(request: Request[Principal], query: VideoQuery) -> Any:
+    channel = request.app[CHANNELS].get(request.principal.tenant, request.params["id"])
+    rows = await request.app[VIDEOS].page(channel.metadata.uid, query, decode(query.cursor, _video_position))
+    return page(rows, query.limit, lambda row: encode(row["position"].isoformat(), str(row["id"])), _video)
+
+
+@routes.get(
+    _PATH + "/{id}/events",
+    scope="events:read",
+    query=EventQuery,
+    returns={200: list[EventView]},
+    problems=[NotFound],
+)
+async def channel_events(request: Request[Principal], query: EventQuery) -> Any:
+    meta = request.app[CHANNELS].get(request.principal.tenant, request.params["id"]).metadata
+    return await event_page(request, query, name=meta.name, uid=meta.uid)
+
+
+def _position(created_at: str, name: str) -> tuple[str, str]:
+    return str(created_at), str(name)
+
+
+def _video_position(at: str, id_: str) -> tuple[datetime, UUID]:
+    return datetime.fromisoformat(at), UUID(id_)
+
+
+def _video(row: Record) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in ("media_id", "position")}
+    return {**shown, "youtube_id": row["media_id"]}

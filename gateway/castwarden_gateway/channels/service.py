@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of channels: registering one again finds it, a poll on demand is a Job as `kubectl create job` makes it."""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
+from castwarden_base.ids import uuid7
+from castwarden_base.settings import Network
+from castwarden_model.resources import Channel
+
+from castwarden_gateway.channels.answers import ChannelView
+from castwarden_gateway.channels.bodies import FIELDS, ChannelCreate, ChannelPatch
+from castwarden_gateway.facts.known import source_url
+from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound, Problem
+from castwarden_gateway.kube.client import Object, Refused, segment
+from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
+from castwarden_gateway.kube.resources import Resources
+from castwarden_gateway.kube.status import StatusWriter
+from castwarden_gateway.tenants.principal import Tenant
+
+
+class ChannelNotReady(Conflict):
+    code, title = "channel-not-ready", "The channel's schedule has not been set up yet"
+
+
+class TooManyChannels(Problem):
+    status, code, title = 429, "max-channels-exceeded", "The tenant has as many channels as it may have"
+
+
+class Channels:
+    """What the API can do with the channels of one tenant. Raises Problems."""
+
+    def __init__(self, resources: Resources, statuses: StatusWriter, allow: Iterable[Network], most: int) -> None:
+        """`most` channels may a tenant have."""
+        self._resources = resources
+        self._kind = resources.channels
+        self._statuses = statuses
+        self._allow = tuple(allow)
+        self._most = most
+        self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def create(self, tenant: Tenant, body: ChannelCreate) -> tuple[Channel, bool]:
+        """The channel, and whether it is new: one source is one channel."""
+        self._check_feed(body)
+        self._resources.require_synced()
+        async with self._creating[tenant.id]:
+            channels = list(self._kind.in_namespace(tenant.namespace))
+            for channel in channels:
+                source = channel.spec.source
+                if (source.youtube_channel_id, source.feed_url) == (body.youtube_id, body.feed_url):
+                    return channel, False
+            if len(channels) >= self._most:
+                raise TooManyChannels(f"At most {self._most}.")
+            name = f"chan-{uuid7()}"
+            return await refusals_as_problems(self._kind.create(tenant.namespace, name, body.spec()), FIELDS), True
+
+    def get(self, tenant: Tenant, name: str) -> Channel:
+        """By id, or by YouTube's id."""
+        self._resources.require_synced()
+        found = self._kind.get(tenant.namespace, name)
+        if found is None and name.startswith("UC"):
+            same = (one for one in self._kind.in_namespace(tenant.namespace))
+            found = next((one for one in same if one.spec.source.youtube_channel_id == name), None)
+        if found is None:
+            raise NotFound(f"There is no channel {name}.")
+        return found
+
+    def list(self, tenant: Tenant) -> list[Channel]:
+        """Newest first."""
+        self._resources.require_synced()
+        return sorted(self._kind.in_namespace(tenant.namespace), key=sort_key, reverse=True)
+
+    async def update(self, tenant: Tenant, name: str, body: ChannelPatch) -> Channel:
+        return await refusals_as_problems(self._kind.patch(self.get(tenant, name), body.spec()), FIELDS)
+
+    async def delete(self, tenant: Tenant, name: str) -> None:
+        await refusals_as_problems(self._kind.delete(self.get(tenant, name)), FIELDS)
+
+    async def poll(self, tenant: Tenant, name: str) -> str:
+        """Makes a Job from the CronJob's template; its name."""
+        channel = self.get(tenant, name)
+        status = self._status(channel)
+        cron_job = status.get("cronJobName")
+        if not cron_job:
+            raise ChannelNotReady("Try again in a moment.")
+        base = f"/apis/batch/v1/namespaces/{channel.metadata.namespace}"
+        kube = self._resources.reach()
+        try:
+            template = await kube.get(f"{base}/cronjobs/{segment(cron_job)}")
+            made = await kube.create(f"{base}/jobs", job_from(template))
+        except Refused as error:
+            if error.code == 404:
+                raise ChannelNotReady("Its CronJob is being made again; try in a moment.") from error
+            raise problem_of(error, FIELDS) from error
+        return str(made["metadata"]["name"])
+
+    def view(self, channel: Channel) -> ChannelView:
+        return view(channel, self._status(channel))
+
+    def _status(self, channel: Channel) -> Mapping[str, Any]:
+        meta = channel.metadata
+        return self._statuses.current(channel.kind, meta.namespace, meta.name, meta.uid)
+
+    def _check_feed(self, body: ChannelCreate) -> None:
+        if body.feed_url is None:
+            return
+        try:
+            check_url(body.feed_url, self._allow)
+        except (InvalidUrl, BlockedAddress) as error:
+            refused = FieldError(str(error), pointer="/feed_url")
+            raise InvalidRequest("The feed cannot be fetched; see errors.", errors=[refused]) from error
+
+
+def job_from(cron_job: Object) -> Object:
+    """As `kubectl create job --from=cronjob/...`: owned by the CronJob, marked as made by hand."""
+    template, meta = cron_job["spec"]["jobTemplate"], cron_job["metadata"]
+    given = template.get("metadata", {})
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": f"{meta['name'][:52]}-{secrets.token_hex(4)}",
+            "namespace": meta["namespace"],
+            "labels": given.get("labels", {}),
+            "annotations": {**given.get("annotations", {}), "cronjob.kubernetes.io/instantiate": "manual"},
+            "ownerReferences": [
+                {"apiVersion": "batch/v1", "kind": "CronJob", "name": meta["name"], "uid": meta["uid"]},
+            ],
+        },
+        "spec": template["spec"],
+    }
+
+
+def sort_key(channel: Channel) -> tuple[str, str]:
+    created = channel.metadata.creation_timestamp
+    return created.isoformat() if created else "", channel.metadata.name
+
+
+def view(channel: Channel, status: Mapping[str, Any]) -> ChannelView:
+    """A Channel as the API shows it; `status` is the resource's, with what is not written yet."""
+    meta, spec, feed = channel.metadata, channel.spec, status.get("feed", {})
+    return {
+        "id": meta.name,
+        "youtube_id": spec.source.youtube_channel_id,
+        "feed_url": spec.source.feed_url,
+        "url": source_url(channel),
+        "title": feed.get("title"),
+        "active": not spec.suspend,
+        "suspend": spec.suspend,
+        "schedule": spec.schedule,
+        "time_zone": spec.time_zone,
+        "feed": {
+            "state": feed.get("state", "Unknown"),
+            "last_polled_at": feed.get("lastPolledAt"),
+            "http_status": feed.get("httpStatus"),
+            "error": feed.get("error"),
+        },
+        "video_count": status.get("videos", 0),
+        "last_video_published_at": status.get("lastVideoPublishedAt"),
+        "last_event": status.get("lastEvent"),
+        "metadata": spec.metadata,
+        "conditions": status.get("conditions", []),
+        "generation": meta.generation,
+        "created_at": meta.creation_timestamp,
+    }

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One asyncpg pool for the process that lives through restarts of PostgreSQL.
+
+Reads and idempotent transactions are tried again when the connection is lost, until a deadline; then the caller gets
+`DatabaseUnavailable`, which the HTTP layer answers with 503.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+import asyncpg
+import orjson
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "PoolConnectionProxy[Record]"
+T = TypeVar("T")
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shut down by an administrator, crashed, or still starting
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # what asyncpg may say when the server dies at an unlucky moment
+    OSError,  # refused, or the socket is not there yet; TimeoutError is one of these
+)
+_CONTENDED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL could not be reached before the deadline. The caller may repeat the same call later."""
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether the same work may succeed on another connection."""
+    if isinstance(error, asyncpg.InterfaceError):  # also misuse of the driver, hence the look at the text
+        text = str(error)
+        return "connection" in text and ("closed" in text or "released" in text)
+    return isinstance(error, _LOST)
+
+
+class Database:
+    """The pool and the rules for trying again."""
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", patience: float) -> None:
+        self._pool = pool
+        self._patience = patience
+
+    @classmethod
+    async def open(cls, url: str, *, max_size: int = 10, patience: float = 10.0) -> "Database":
+        """A pool that connects on first use. A call is retried for `patience` seconds while PostgreSQL is away."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=max_size,
+            init=_codecs,
+            reset=_nothing_to_reset,
+            timeout=5,
+            command_timeout=30,
+            max_inactive_connection_lifetime=600,
+            server_settings={"application_name": "castwarden-gateway", "timezone": "UTC"},
+        )
+        return cls(pool, patience)
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection outside of any retry, for callers that have their own."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs `work` in one transaction, and again from the start when the connection is lost or rows contend.
+
+        A commit whose answer got lost may be repeated, so `work` must be idempotent (ids made by the caller).
+        """
+
+        async def attempt(connection: Connection) -> T:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self.retry(attempt)
+
+    async def retry(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Like `run` without a transaction: for reads and for single idempotent statements."""
+        deadline = asyncio.get_running_loop().time() + self._patience
+        pause = 0.02
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    return await work(connection)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+                lost = connection_lost(error)
+                if not lost and not isinstance(error, _CONTENDED):
+                    raise
+                if asyncio.get_running_loop().time() + pause > deadline:
+                    raise DatabaseUnavailable(str(error) or type(error).__name__) from error
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(pause * 2, 1.0)
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        return await self.retry(lambda connection: connection.fetch(sql, *args))
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        return await self.retry(lambda connection: connection.fetchrow(sql, *args))
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        return await self.retry(lambda connection: connection.fetchval(sql, *args))
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """A single statement that may be repeated without harm."""
+        return await self.retry(lambda connection: connection.execute(sql, *args))
+
+
+async def _nothing_to_reset(_: "asyncpg.Connection[Record]") -> None:
+    """Nobody leaves locks, cursors or settings behind; resetting them all would cost each call four statements."""
+
+
+async def _codecs(connection: "asyncpg.Connection[Record] | PoolConnectionProxy[Record]") -> None:
+    """jsonb travels as Python objects. What is signed is stored as text or bytea, never as jsonb."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + orjson.dumps(value, default=_uuid),
+        decoder=lambda data: orjson.loads(memoryview(data)[1:]),
+    )
+
+
+def _uuid(value: object) -> str:
+    if isinstance(value, UUID):  # asyncpg's own kind of it
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/api/v1/events`: what happened, newest first."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import AwareDatetime, Field
+
+from castwarden_gateway.events.store import EventFilter, EventStore, EventView
+from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
+from castwarden_gateway.http.problems import NotFound
+from castwarden_gateway.http.routes import Request, Routes
+from castwarden_gateway.tenants.principal import Principal
+
+EVENTS = web.AppKey("events", EventStore)
+routes = Routes()
+
+
+class EventQuery(PageQuery):
+    """Filters of one resource's events."""
+
+    type: str | None = Field(
+        default=None,
+        max_length=100,
+        pattern=r"^([a-z_]+\.([a-z_]+|\*)|\*)$",
+        description="A type, or `alert.*`.",
+    )
+    since: AwareDatetime | None = Field(default=None, description="Inclusive.")
+    until: AwareDatetime | None = Field(default=None, description="Inclusive.")
+
+
+class AllEventsQuery(EventQuery):
+    """Filters of all events."""
+
+    kind: Literal["Monitor", "Channel", "DownloadJob"] | None = None
+    name: str | None = Field(default=None, max_length=253, description="The resource's name.")
+
+
+@routes.get("/api/v1/events", scope="events:read", query=AllEventsQuery, returns={200: list[EventView]})
+async def list_events(request: Request[Principal], query: AllEventsQuery) -> Any:
+    return await event_page(request, query, kind=query.kind, name=query.name)
+
+
+@routes.get("/api/v1/events/{id}", scope="events:read", returns={200: EventView}, problems=[NotFound])
+async def get_event(request: Request[Principal]) -> Any:
+    try:
+        event_id = UUID(request.params["id"])
+    except ValueError:
+        raise NotFound("That is no event's id.") from None
+    found = await request.app[EVENTS].get(request.principal.tenant.id, event_id)
+    if found is None:
+        raise NotFound("There is no such event.")
+    return {"data": found}
+
+
+async def event_page(
+    request: Request[Principal],
+    query: EventQuery,
+    *,
+    kind: str | None = None,
+    name: str | None = None,
+    uid: str | None = None,
+) -> Any:
+    """One page of a tenant's events."""
+    wanted = EventFilter(query.type, kind, name, uid, query.since, query.until)
+    before = decode(query.cursor, UUID)
+    rows = await request.app[EVENTS].page(request.principal.tenant.id, wanted, before, query.limit + 1)
+    return page(rows, query.limit, lambda row: encode(str(row["id"])), dict)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keyset pages: an opaque cursor names the last row seen, so that inserts and deletes never shift a page."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from castwarden_gateway.http.problems import FieldError, InvalidRequest
+
+T = TypeVar("T")
+_VERSION = 1
+
+
+class PageQuery(BaseModel):
+    """The query parameters of every list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200, description="Rows on one page.")
+    cursor: str | None = Field(default=None, max_length=1024, description="`links.next` of the page before.")
+
+
+def encode(*key: str | int) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([_VERSION, *key])).rstrip(b"=").decode()
+
+
+def decode(cursor: str | None, read: Callable[..., T]) -> T | None:
+    """`read(*key)` for a cursor of ours. Raises InvalidRequest for anything else."""
+    if cursor is None:
+        return None
+    try:
+        version, *key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        found = read(*key)
+    except (ValueError, TypeError, binascii.Error):
+        version, found = None, None
+    if version != _VERSION:
+        raise InvalidRequest(errors=[FieldError("not a cursor of this API", parameter="cursor")])
+    return found
+
+
+def page(rows: Sequence[T], limit: int, key: Callable[[T], str], view: Callable[[T], Any]) -> Mapping[str, Any]:
+    """The envelope of a list, given `limit + 1` rows or fewer. `links.next` is the next page's cursor, or null."""
+    shown = rows[:limit]
+    following = key(shown[-1]) if len(rows) > limit else None
+    return {
+        "data": [view(row) for row in shown],
+        "meta": {"count": len(shown)},
+        "links": {"next": following},
+    }

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The route table. One record drives routing, admission, validation and documentation; the handler only translates."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import orjson
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ValidationError
+
+from castwarden_gateway.http.problems import (
+    MalformedRequest,
+    NotFound,
+    Problem,
+    TooLarge,
+    UnsupportedMediaType,
+    invalid_body,
+    invalid_query,
+    pointer,
+    refused_character,
+)
+from castwarden_gateway.http.text import CONTROLS, find
+
+P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
+H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
+_MUCH = 256 * 1024  # bytes of a body that other requests should not wait for
+
+
+@dataclass(slots=True)
+class Request(Generic[P]):
+    """What a handler sees: who calls, the path's variables, and the application's parts by `web.AppKey`."""
+
+    principal: P
+    params: Mapping[str, str]
+    app: web.Application
+    http: web.Request
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. `body` is a model, a mapping or bytes of JSON; a handler may also return the body alone for 200."""
+
+    body: BaseModel | Mapping[str, Any] | bytes | None = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def created(body: BaseModel | Mapping[str, Any], location: str, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(body, 201, {"Location": location, **(headers or {})})
+
+
+def no_content() -> Reply:
+    return Reply(None, 204)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation of the API.
+
+    `returns` says for each status what the answer's `data` is (inside: the whole body), and `problems` what else may
+    come of it, beside the ANYWHERE of problems.py: docs/rest.md prints both, the tests hold every answer against them.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Any]]
+    scope: str | None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    returns: Mapping[int, Any] = field(default_factory=dict)
+    problems: tuple[type[Problem], ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its path and the other names of it. `/v1` is YT Tracker's `/api/v1`."""
+        short = (self.path.removeprefix("/api"),) if self.path.startswith("/api/v1/") else ()
+        return (self.path, *short, *self.aliases)
+
+
+class Gate(Protocol[P_co]):
+    """Decides who a request comes from and whether it may pass; raises a Problem when it may not."""
+
+    async def __call__(self, request: web.Request, scope: str | None, /) -> P_co: ...
+
+
+class Routes:
+    """Collects routes: `@routes.get("/api/v1/things/{id}", scope="things:read")`."""
+
+    def __init__(self) -> None:
+        self.table: list[Route] = []
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self.table)
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str | None = None,
+        body: type[BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
+        returns: Mapping[int, Any] | None = None,
+        problems: list[type[Problem]] | None = None,
+        aliases: tuple[str, ...] = (),
+    ) -> Callable[[H], H]:
+        def add(handler: H) -> H:
+            record = Route(method, path, handler, scope, body, query, returns or {}, tuple(problems or ()), aliases)
+            self.table.append(record)
+            return handler
+
+        return add
+
+    def get(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.route(hdrs.METH_GET, path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.route(hdrs.METH_POST, path, **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.route(hdrs.METH_PUT, path, **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.route(hdrs.METH_PATCH, path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.route(hdrs.METH_DELETE, path, **options)
+
+
+def mount(app: web.Application, routes: Routes, gate: Gate[Any], refused: re.Pattern[str] = CONTROLS) -> None:
+    """Adds every route, under all its paths, behind `gate`.
+
+    `refused` are the characters that no text of a body may hold.
+    """
+    for route in routes:
+        handler = _handler(route, gate, refused)
+        for path in route.paths:
+            if route.method == hdrs.METH_GET:
+                app.router.add_get(path, handler)
+            else:
+                app.router.add_route(route.method, path, handler)
+
+
+def _handler(
+    route: Route, gate: Gate[Any], refused: re.Pattern[str]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(http: web.Request) -> web.StreamResponse:
+        principal = await gate(http, route.scope)
+        if CONTROLS.search(http.path):
+            raise NotFound("The path holds a control character.")
+        request: Request[Any] = Request(principal, http.match_info, http.app, http)
+        arguments: dict[str, Any] = {}
+        if route.body is not None:
+            arguments["body"] = await read_body(http, route.body, refused)
+        if route.query is not None:
+            arguments["query"] = read_query(http, route.query)
+        return _response(await route.handler(request, **arguments))
+
+    return handle
+
+
+async def read_body(http: web.Request, model: type[BaseModel], refused: re.Pattern[str] = CONTROLS) -> BaseModel:
+    """The body, validated. Raises a Problem that names the wrong fields."""
+    if http.content_type != "application/json" and not http.content_type.endswith("+json"):
+        raise UnsupportedMediaType(f"Content-Type is {http.content_type}; send application/json.")
+    try:
+        raw = await http.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge(f"At most {http.client_max_size} bytes are read.") from error
+    try:
+        body = model.model_validate_json(raw)
+    except ValidationError as error:
+        if error.error_count() == 1 and (only := error.errors(include_input=False)[0])["type"] == "json_invalid":
+            raise MalformedRequest(f"The body is not JSON: {only['ctx']['error']}.") from error
+        raise invalid_body(error) from error
+    path = find(raw, refused) if len(raw) <= _MUCH else await asyncio.to_thread(find, raw, refused)
+    if path is not None:
+        raise refused_character(pointer=pointer(path))
+    return body
+
+
+def read_query(http: web.Request, model: type[BaseModel]) -> BaseModel:
+    """The query's parameters, validated. A parameter given more than once becomes a list."""
+    for key, value in http.query.items():
+        if CONTROLS.search(value):
+            raise refused_character(parameter=key)
+    values = {key: http.query.getall(key) for key in http.query}
+    try:
+        return model.model_validate({key: found[0] if len(found) == 1 else found for key, found in values.items()})
+    except ValidationError as error:
+        raise invalid_query(error) from error
+
+
+def _response(result: Any) -> web.StreamResponse:
+    if not isinstance(result, Reply):  # asked first because the other question is slow: StreamResponse is a mapping
+        if isinstance(result, web.StreamResponse):
+            return result
+        return _response(Reply(result))
+    reply = result
+    if reply.body is None:
+        return web.Response(status=reply.status, headers=reply.headers)
+    return web.Response(
+        body=as_json(reply.body), status=reply.status, headers=reply.headers, content_type="application/json"
+    )
+
+
+def as_json(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return orjson.dumps(body, default=_dump, option=orjson.OPT_UTC_Z)
+
+
+def _dump(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, UUID):  # asyncpg's own kind of it
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

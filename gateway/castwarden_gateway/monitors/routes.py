@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/api/v1/monitors`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from castwarden_gateway.events.routes import EventQuery, event_page
+from castwarden_gateway.events.store import EventView
+from castwarden_gateway.http.cursors import decode, encode, page
+from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
+from castwarden_gateway.http.routes import Reply, Request, Routes, created
+from castwarden_gateway.monitors.answers import MonitorDeleted, MonitorView
+from castwarden_gateway.monitors.bodies import MonitorCreate, MonitorPatch, MonitorQuery
+from castwarden_gateway.monitors.service import DuplicateMonitor, Monitors, TooManyMonitors, etag, sort_key
+from castwarden_gateway.tenants.principal import Principal
+
+MONITORS = web.AppKey("monitors", Monitors)
+routes = Routes()
+_PATH = "/api/v1/monitors"
+
+
+@routes.post(
+    _PATH,
+    scope="monitors:write",
+    body=MonitorCreate,
+    returns={201: MonitorView},
+    problems=[DuplicateMonitor, TooManyMonitors, InvalidRequest],
+)
+async def create_monitor(request: Request[Principal], body: MonitorCreate) -> Reply:
+    monitors = request.app[MONITORS]
+    monitor = await monitors.create(request.principal.tenant, body)
+    location = f"{_PATH}/{monitor.metadata.name}"
+    return created({"data": monitors.view(monitor)}, location, {"ETag": etag(monitor)})
+
+
+@routes.get(_PATH, scope="monitors:read", query=MonitorQuery, returns={200: list[MonitorView]})
+async def list_monitors(request: Request[Principal], query: MonitorQuery) -> Any:
+    monitors = request.app[MONITORS]
+    found = monitors.list(request.principal.tenant, query)
+    before = decode(query.cursor, _position)
+    rows = [monitor for monitor in found if before is None or sort_key(monitor) < before][: query.limit + 1]
+    return page(rows, query.limit, lambda monitor: encode(*sort_key(monitor)), monitors.view)
+
+
+@routes.get(_PATH + "/{id}", scope="monitors:read", returns={200: MonitorView}, problems=[NotFound])
+async def get_monitor(request: Request[Principal]) -> Reply:
+    monitors = request.app[MONITORS]
+    monitor = monitors.get(request.principal.tenant, request.params["id"])
+    return Reply(monitors.rendered(monitor), headers={"ETag": etag(monitor)})
+
+
+@routes.patch(
+    _PATH + "/{id}",
+    scope="monitors:write",
+    body=MonitorPatch,
+    returns={200: MonitorView},
+    problems=[NotFound, InvalidRequest, PreconditionFailed, Conflict],
+)
+async def update_monitor(request: Request[Principal], body: MonitorPatch) -> Reply:
+    monitors = request.app[MONITORS]
+    if_match = request.http.headers.get("If-Match")
+    monitor = await monitors.update(request.principal.tenant, request.params["id"], body, if_match)
+    return Reply({"data": monitors.view(monitor)}, headers={"ETag": etag(monitor)})
+
+
+@routes.delete(_PATH + "/{id}", scope="monitors:write", returns={200: MonitorDeleted}, problems=[NotFound])
+async def delete_monitor(request: Request[Principal]) -> Any:
+    name = request.params["id"]
+    await request.app[MONITORS].delete(request.principal.tenant, name)
+    return {"data": {"monitor_id": name, "deleted": True, "deleted_at": datetime.now(UTC)}}
+
+
+@routes.get(
+    _PATH + "/{id}/events",
+    scope="events:read",
+    query=EventQuery,
+    returns={200: list[EventView]},
+    problems=[NotFound],
+)
+async def monitor_events(request: Request[Principal], query: EventQuery) -> Any:
+    monitor = request.app[MONITORS].get(request.principal.tenant, request.params["id"])
+    return await event_page(request, query, name=monitor.metadata.name, uid=monitor.metadata.uid)
+
+
+def _position(created_at: str, name: str) -> tuple[str, str]:
+    return str(created_at), str(name)

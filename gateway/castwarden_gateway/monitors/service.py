@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of monitors: one active monitor per stream and tenant, a quota, callbacks that may be called."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
+from castwarden_base.ids import uuid7
+from castwarden_base.logs import get_logger
+from castwarden_base.settings import Network
+from castwarden_model.resources import Monitor
+from yarl import URL
+
+from castwarden_gateway.db import DatabaseUnavailable
+from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound, PreconditionFailed, Problem
+from castwarden_gateway.http.routes import as_json
+from castwarden_gateway.kube.client import Refused
+from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
+from castwarden_gateway.kube.resources import Resources
+from castwarden_gateway.kube.status import StatusWriter
+from castwarden_gateway.monitors.answers import MonitorView
+from castwarden_gateway.monitors.bindings import Bindings
+from castwarden_gateway.monitors.bodies import FIELDS, MonitorCreate, MonitorFields, MonitorPatch, MonitorQuery, spec_of
+from castwarden_gateway.monitors.view import ACTIVE, status_of, stream_status_of, view
+from castwarden_gateway.tenants.principal import Tenant
+
+log = get_logger(__name__)
+_VIEWS = 20_000
+
+
+class DuplicateMonitor(Conflict):
+    code, title = "duplicate-monitor", "The tenant already has an active monitor for this stream"
+
+
+class TooManyMonitors(Problem):
+    status, code, title = 429, "max-monitors-exceeded", "The tenant has as many active monitors as it may have"
+
+
+class Monitors:
+    """What the API can do with the monitors of one tenant. Raises Problems."""
+
+    def __init__(
+        self, resources: Resources, statuses: StatusWriter, bindings: Bindings, allow: Iterable[Network]
+    ) -> None:
+        self._resources = resources
+        self._kind = resources.monitors
+        self._statuses = statuses
+        self._bindings = bindings
+        self._allow = tuple(allow)
+        self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._views: dict[str, tuple[str, Mapping[str, Any] | None, bytes]] = {}
+
+    async def create(self, tenant: Tenant, body: MonitorCreate) -> Monitor:
+        self._check_callback(body)
+        self._resources.require_synced()
+        async with self._creating[tenant.id]:
+            self._refuse_duplicate(tenant, body.stream_url)
+            name = f"mon-{uuid7()}"
+            monitor = await refusals_as_problems(self._kind.create(tenant.namespace, name, spec_of(body)), FIELDS)
+        await self._bind(monitor)
+        return monitor
+
+    def get(self, tenant: Tenant, name: str) -> Monitor:
+        self._resources.require_synced()
+        found = self._kind.get(tenant.namespace, name)
+        if found is None:
+            raise NotFound(f"There is no monitor {name}.")
+        return found
+
+    def list(self, tenant: Tenant, query: MonitorQuery) -> list[Monitor]:
+        """The tenant's monitors that match, newest first."""
+        self._resources.require_synced()
+        found = [monitor for monitor in self._kind.in_namespace(tenant.namespace) if self._matches(monitor, query)]
+        return sorted(found, key=sort_key, reverse=True)
+
+    async def update(self, tenant: Tenant, name: str, body: MonitorPatch, if_match: str | None) -> Monitor:
+        """Merge-patches the spec. A write of status in between is no reason to refuse `if_match`."""
+        self._check_callback(body)
+        spec = spec_of(body)
+        for _ in range(5):
+            monitor = self.get(tenant, name)
+            if if_match not in (None, "*", etag(monitor)):
+                raise PreconditionFailed(f"The monitor is at {etag(monitor)}.")
+            version = monitor.metadata.resource_version if if_match else None
+            try:
+                changed = await self._kind.patch(monitor, spec, version)
+                break
+            except Refused as error:
+                if error.code != 409:
+                    raise problem_of(error, FIELDS) from error
+                await self._kind.refresh(tenant.namespace, name)
+        else:
+            raise Conflict("The monitor changes too fast; try again.")
+        await self._bind(changed)
+        return changed
+
+    async def delete(self, tenant: Tenant, name: str) -> None:
+        await refusals_as_problems(self._kind.delete(self.get(tenant, name)), FIELDS)
+
+    def view(self, monitor: Monitor) -> MonitorView:
+        return view(monitor, self._status(monitor))
+
+    def rendered(self, monitor: Monitor) -> bytes:
+        """The answer to a GET, kept until the resource or what is known of it changes."""
+        meta = monitor.metadata
+        pending = self._statuses.pending(meta.uid)
+        known = self._views.get(meta.uid)
+        if known is not None and known[0] == meta.resource_version and known[1] is pending:
+            return known[2]
+        if len(self._views) >= _VIEWS:
+            self._views.clear()
+        text = as_json({"data": self.view(monitor)})
+        self._views[meta.uid] = (meta.resource_version, pending, text)
+        return text
+
+    def _status(self, monitor: Monitor) -> Mapping[str, Any]:
+        meta = monitor.metadata
+        return self._statuses.current(monitor.kind, meta.namespace, meta.name, meta.uid)
+
+    def _matches(self, monitor: Monitor, query: MonitorQuery) -> bool:
+        if query.status is None and query.stream_status is None:
+            return True
+        status = self._status(monitor)
+        return query.status in (None, status_of(monitor, status)) and query.stream_status in (
+            None,
+            stream_status_of(status),
+        )
+
+    def _refuse_duplicate(self, tenant: Tenant, url: str) -> None:
+        active = [
+            monitor
+            for monitor in self._kind.in_namespace(tenant.namespace)
+            if status_of(monitor, self._status(monitor)) in ACTIVE
+        ]
+        wanted = canonical(url)
+        for monitor in active:
+            if canonical(monitor.spec.source.page_url) == wanted:
+                name = monitor.metadata.name
+                raise DuplicateMonitor(f"The monitor {name} watches this stream already.", extra={"monitor_id": name})
+        if len(active) >= tenant.max_monitors:
+            raise TooManyMonitors(f"At most {tenant.max_monitors}.")
+
+    def _check_callback(self, body: MonitorFields) -> None:
+        if body.callback_url is None:
+            return
+        try:
+            check_url(body.callback_url, self._allow)
+        except (InvalidUrl, BlockedAddress) as error:
+            refused = FieldError(str(error), pointer="/callback_url")
+            raise InvalidRequest("The callback cannot be called; see errors.", errors=[refused]) from error
+
+    async def _bind(self, monitor: Monitor) -> None:
+        try:
+            await self._bindings.ensure(monitor)
+        except DatabaseUnavailable as error:  # the watch of this same write tries until it works
+            log.warning("binding_postponed", monitor=monitor.metadata.name, reason=str(error))
+
+
+def etag(monitor: Monitor) -> str:
+    """Changes with the spec, not with what is seen."""
+    return f'"{monitor.metadata.uid[:8]}-{monitor.metadata.generation}"'
+
+
+def sort_key(monitor: Monitor) -> tuple[str, str]:
+    created = monitor.metadata.creation_timestamp
+    return created.isoformat() if created else "", monitor.metadata.name
+
+
+def canonical(url: str) -> str:
+    """The same text for URLs of the same stream: YouTube's many spellings, hosts in capitals, fragments."""
+    parsed = URL(url)
+    host = (parsed.host or "").removeprefix("www.").removeprefix("m.")
+    if host == "youtu.be":
+        return f"youtube:{parsed.path.strip('/')}"
+    if host == "youtube.com" and parsed.path == "/watch" and "v" in parsed.query:
+        return f"youtube:{parsed.query['v']}"
+    if host == "youtube.com" and parsed.path.startswith("/live/"):
+        return f"youtube:{parsed.path.removeprefix('/live/').strip('/')}"
+    return str(parsed.with_fragment(None))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether this process can do its work now, as /readyz asks. Looks at PostgreSQL on its own, never on request."""
+
+import asyncio
+
+import asyncpg
+
+from castwarden_gateway.db import Database
+from castwarden_gateway.db.migrate import MigrationError, migrations, missing
+
+_EVERY_SECONDS = 2.0
+
+
+class Readiness:
+    """Reasons why not, by name; None means fine."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.started = False
+        self.usable = asyncio.Event()
+        """Set once the database has been seen at this version's schema."""
+        self._schema: str | None = "not looked at yet"
+        self._database: str | None = "not looked at yet"
+        self._wanted = migrations()
+
+    def database(self) -> str | None:
+        return self._database
+
+    def schema(self) -> str | None:
+        return self._schema
+
+    def serving(self) -> str | None:
+        if self.draining:
+            return "draining"
+        return None if self.started else "starting"
+
+    async def watch(self, database: Database) -> None:
+        """Works until cancelled."""
+        while True:
+            await self.look(database)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def look(self, database: Database) -> None:
+        """Asks once, without patience."""
+        try:
+            async with asyncio.timeout(5), database.connection() as connection:
+                self._database = None
+                self._schema = await self._behind(connection)
+            if self._schema is None:
+                self.usable.set()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            self._database = str(error) or type(error).__name__
+
+    async def _behind(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> str | None:
+        try:
+            rows = await connection.fetch("select version, sha256 from schema_migrations")
+            left = missing(self._wanted, {row["version"]: row["sha256"] for row in rows})
+        except asyncpg.UndefinedTableError:
+            left = self._wanted
+        except MigrationError as error:
+            return str(error)
+        return f"{len(left)} migrations are missing: run `castwarden-gateway migrate`" if left else None

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's settings. Names that the Stream Tracker or YT Tracker already used are kept."""
+
+import base64
+import binascii
+from typing import Annotated
+
+from castwarden_base.settings import Settings
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _read_key(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        key = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_" if set(value) & set("-_") else None)
+    except binascii.Error as error:
+        raise ValueError("must be base64") from error
+    if len(key) != 32:
+        raise ValueError(f"must be 32 bytes in base64, this is {len(key)}")
+    return key
+
+
+def _read_keys(value: object) -> object:
+    parts = _split(value)
+    return tuple(map(_read_key, parts)) if isinstance(parts, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+SecretKeys = Annotated[tuple[bytes, ...], BeforeValidator(_read_keys), Field(min_length=1, repr=False)]
+
+
+class DatabaseSettings(Settings):
+    """What a migration needs."""
+
+    database_url: str = Field(
+        validation_alias=AliasChoices("DATABASE_URL", "DB_DSN"),
+        description="PostgreSQL; DB_DSN is another name for it",
+        repr=False,
+    )
+
+
+class GatewaySettings(DatabaseSettings):
+    """What the gateway reads from its environment."""
+
+    secret_keys: SecretKeys = Field(
+        alias="CASTWARDEN_SECRET_KEY",
+        description="32 bytes in base64 that encrypt webhook secrets at rest; after commas, older keys still read",
+    )
+    api_key: SecretStr | None = Field(
+        None, alias="API_KEY", description="the first API key of the tenant public; unset means one is made and shown"
+    )
+    internal_api_key: SecretStr | None = Field(
+        None, alias="INTERNAL_API_KEY", description="accepted on the internal listener beside worker tokens"
+    )
+    webhook_signing_key: SecretStr | None = Field(
+        None, alias="WEBHOOK_SIGNING_KEY", description="signs for callback_url receivers; unset means one key each"
+    )
+    host: str = Field("0.0.0.0", alias="CASTWARDEN_HOST", description="address that both listeners bind")
+    port: int = Field(8080, alias="PORT", ge=0, le=65535, description="public listener")
+    internal_port: int = Field(8081, alias="INTERNAL_PORT", ge=0, le=65535, description="listener for workers")
+    namespace: str = Field("default", alias="CASTWARDEN_NAMESPACE", description="namespace of the tenant public")
+    watch_namespaces: Names = Field(
+        (), alias="CASTWARDEN_WATCH_NAMESPACES", description="namespaces to watch, comma-separated; empty means all"
+    )
+    downloads_enabled: bool = Field(False, alias="DOWNLOADS_ENABLED", description="whether DownloadJobs can be made")
+    max_monitors: int = Field(1000, alias="MAX_MONITORS", ge=1, description="active monitors of a new tenant")
+    max_channels: int = Field(1000, alias="MAX_CHANNELS", ge=1, description="channels of each tenant")
+    max_downloads: int = Field(1000, alias="MAX_DOWNLOADS", ge=1, description="unfinished downloads of each tenant")
+    rate_limit: int = Field(100, alias="RATE_LIMIT", ge=0, description="requests per window and API key; 0: no limit")
+    rate_limit_window: int = Field(60, alias="RATE_LIMIT_WINDOW", ge=1, description="seconds")
+    database_pool: int = Field(10, alias="CASTWARDEN_DATABASE_POOL", ge=2, description="connections to PostgreSQL")
+    drain_seconds: float = Field(
+        5.0, alias="CASTWARDEN_DRAIN_SECONDS", ge=0, description="time between turning unready and closing on SIGTERM"
+    )

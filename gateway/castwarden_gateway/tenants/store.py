@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tenants and API keys in PostgreSQL."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+from castwarden_base.ids import uuid7
+
+from castwarden_gateway.db import Database, statements
+from castwarden_gateway.tenants.keys import hash_of, shown_prefix
+from castwarden_gateway.tenants.principal import Principal, Tenant
+
+SQL = statements(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What a key may do, before it exists."""
+
+    name: str
+    scopes: Sequence[str]
+    rate_limit: int | None = None
+    rate_window_seconds: int | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as its owner sees it later: without the key."""
+
+    id: UUID
+    name: str
+    key_prefix: str
+    scopes: Sequence[str]
+    rate_limit: int | None
+    rate_window_seconds: int | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCreated(KeyRow):
+    """The only answer that holds the key."""
+
+    key: str
+
+
+class TenantStore:
+    def __init__(self, database: Database, max_monitors: int) -> None:
+        """`max_monitors` is what a new tenant may have when nobody says otherwise."""
+        self._db = database
+        self._max_monitors = max_monitors
+
+    async def create(self, slug: str, name: str, namespace: str, max_monitors: int | None = None) -> Tenant | None:
+        """The new tenant, or None when the slug or the namespace is taken."""
+        allowed = self._max_monitors if max_monitors is None else max_monitors
+        row = await self._db.fetchrow(SQL.insert_tenant, uuid7(), slug, name, namespace, allowed)
+        return _tenant(row) if row else None
+
+    async def by_slug(self, slug: str) -> Tenant | None:
+        row = await self._db.fetchrow(SQL.tenant_by_slug, slug)
+        return _tenant(row) if row else None
+
+    async def by_namespace(self, namespace: str) -> Tenant | None:
+        row = await self._db.fetchrow(SQL.tenant_by_namespace, namespace)
+        return _tenant(row) if row else None
+
+    async def page(self, before: UUID | None, limit: int) -> list[Tenant]:
+        return [_tenant(row) for row in await self._db.fetch(SQL.tenants, before, limit)]
+
+    async def has_keys(self, tenant_id: UUID) -> bool:
+        return bool(await self._db.fetchval(SQL.has_keys, tenant_id))
+
+    async def count_keys(self, tenant_id: UUID) -> int:
+        """How many keys work now."""
+        return int(await self._db.fetchval(SQL.count_keys, tenant_id))
+
+    async def add_key(self, tenant_id: UUID, key: str, new: NewKey) -> KeyRow | None:
+        """Stores a key's hash. None when exactly this key exists already."""
+        row = await self._db.fetchrow(
+            SQL.insert_key,
+            uuid7(),
+            tenant_id,
+            new.name,
+            hash_of(key),
+            shown_prefix(key),
+            list(new.scopes),
+            new.rate_limit,
+            new.rate_window_seconds,
+            new.expires_at,
+        )
+        return _key(row) if row else None
+
+    async def principal(self, key_hash: str) -> tuple[Principal, datetime | None] | None:
+        """Who holds this key, and when it expires; None for unknown, expired and revoked keys."""
+        row = await self._db.fetchrow(SQL.key_by_hash, key_hash)
+        if row is None:
+            return None
+        found = Principal(
+            _tenant(row), row["key_id"], tuple(row["scopes"]), row["rate_limit"], row["rate_window_seconds"]
+        )
+        return found, row["expires_at"]
+
+    async def keys(self, tenant_id: UUID, before: UUID | None, limit: int) -> list[KeyRow]:
+        return [_key(row) for row in await self._db.fetch(SQL.keys, tenant_id, before, limit)]
+
+    async def revoke(self, tenant_id: UUID, key_id: UUID) -> str | None:
+        """The revoked key's hash; None when the tenant has no such key."""
+        found: str | None = await self._db.fetchval(SQL.revoke_key, tenant_id, key_id)
+        return found
+
+    async def touch(self, used: Iterable[UUID]) -> None:
+        """Notes that these keys have just been used."""
+        await self._db.execute(SQL.touch_keys, list(used))
+
+
+def _tenant(row: Record) -> Tenant:
+    return Tenant(row["id"], row["slug"], row["name"], row["namespace"], row["max_monitors"])
+
+
+def _key(row: Record) -> KeyRow:
+    return KeyRow(
+        row["id"],
+        row["name"],
+        row["key_prefix"],
+        row["scopes"],
+        row["rate_limit"],
+        row["rate_window_seconds"],
+        row["expires_at"],
+        row["last_used_at"],
+        row["created_at"],
+    )

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases due deliveries, a few of each endpoint, with all that is needed to send them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from castwarden_gateway.db import Connection, statements
+from castwarden_gateway.webhooks.payloads import Payload, StoredEvent
+from castwarden_gateway.webhooks.schedule import Policy
+from castwarden_gateway.webhooks.sign import Profile
+
+SQL = statements(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One leased delivery. `attempt` counts the attempts made so far; `event` is None when its row is gone.
+
+    `waited_seconds` is how long it had been due.
+    """
+
+    tenant_id: UUID
+    id: UUID
+    event_id: UUID
+    endpoint_id: UUID
+    attempt: int
+    created_at: datetime
+    waited_seconds: float
+    url: str
+    profile: Profile
+    payload: Payload
+    retry: Policy
+    timeout_seconds: float
+    max_in_flight: int
+    secret: bytes | None
+    tenant_key: bytes | None
+    event: StoredEvent | None
+
+
+async def claim(
+    connection: Connection,
+    owner: UUID,
+    free: Mapping[UUID, int],
+    shares: Mapping[UUID, int],
+    share: int,
+    most: int,
+    grace_seconds: float,
+) -> list[Claim]:
+    """Leases up to `most` due deliveries to `owner`, each for its endpoint's timeout plus the grace.
+
+    `free` names the endpoints that may take fewer than their usual number, and how many; `shares`
+    the tenants that may take fewer than a whole `share`.
+    """
+    busy, begun = (list(free), list(free.values())), (list(shares), list(shares.values()))
+    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds)
+    return [_claim(row) for row in rows]
+
+
+async def release(connection: Connection, owner: UUID, except_ids: Collection[UUID]) -> None:
+    """Gives back what `owner` has leased, except what it is still working on."""
+    await connection.execute(SQL.release, owner, list(except_ids))
+
+
+def _claim(row: Record) -> Claim:
+    event = row["type"] and StoredEvent(
+        id=row["event_id"],
+        type=row["type"],
+        kind=row["kind"],
+        namespace=row["namespace"],
+        name=row["name"],
+        uid=row["uid"],
+        occurred_at=row["occurred_at"],
+        data=row["data"],
+        metadata=row["metadata"],
+        source_url=row["source_url"],
+    )
+    return Claim(
+        tenant_id=row["tenant_id"],
+        id=row["id"],
+        event_id=row["event_id"],
+        endpoint_id=row["endpoint_id"],
+        attempt=row["attempt"],
+        created_at=row["created_at"],
+        waited_seconds=row["waited_seconds"],
+        url=row["url"],
+        profile=row["profile"],
+        payload=row["payload"],
+        retry=row["retry"],
+        timeout_seconds=row["timeout_seconds"],
+        max_in_flight=row["max_in_flight"],
+        secret=row["secret"],
+        tenant_key=row["tenant_key"],
+        event=event or None,
+    )

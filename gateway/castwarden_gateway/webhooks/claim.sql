@@ -1,0 +1,59 @@
+-- name: claim
+-- Endpoints first, then a few rows of each: a dead endpoint with a long queue must not fill the batch. The endpoints that
+-- have something waiting are found by hopping from one to the next along the index (endpoint_id, due_at).
+-- $1, $2 endpoints this process is busy with and their free slots
+-- $3, $4 tenants it is busy with and what is left of their shares; $5 a whole share: how much one tenant may take
+-- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout
+with recursive waiting as (
+    (select endpoint_id, due_at from webhook_deliveries order by endpoint_id, due_at limit 1)
+    union all
+    select following.endpoint_id, following.due_at
+    from waiting cross join lateral (
+        select d.endpoint_id, d.due_at from webhook_deliveries d
+        where d.endpoint_id > waiting.endpoint_id
+        order by d.endpoint_id, d.due_at limit 1
+    ) following
+), ready as (
+    select e.id, e.timeout_seconds, coalesce(busy.free, e.max_in_flight) as free, coalesce(share.free, $5::int) as share
+    from waiting
+    join webhook_endpoints e on e.id = waiting.endpoint_id
+    left join unnest($1::uuid[], $2::int[]) as busy (id, free) on busy.id = e.id
+    left join unnest($3::uuid[], $4::int[]) as share (id, free) on share.id = e.tenant_id
+    where waiting.due_at <= now()
+      and e.enabled
+      and (e.paused_until is null or e.paused_until <= now())
+      and coalesce(busy.free, e.max_in_flight) > 0
+      and coalesce(share.free, $5::int) > 0
+    order by waiting.due_at
+), picked as (
+    select due.tenant_id, due.id, due.due_at, ready.timeout_seconds, ready.share
+    from ready cross join lateral (
+        select d.tenant_id, d.id, d.due_at from webhook_deliveries d
+        where d.endpoint_id = ready.id and d.due_at <= now()
+        order by d.due_at limit ready.free
+        for update skip locked
+    ) due
+    limit $6
+), shared as (
+    select *, row_number() over (partition by tenant_id order by due_at) as nth from picked
+), leased as (
+    update webhook_deliveries d
+    set lease_owner = $7, due_at = now() + make_interval(secs => shared.timeout_seconds + $8)
+    from shared
+    where d.tenant_id = shared.tenant_id and d.id = shared.id and shared.nth <= shared.share
+    returning d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.created_at, shared.due_at as was_due_at
+)
+select leased.tenant_id, leased.id, leased.event_id, leased.endpoint_id, leased.attempt, leased.created_at,
+       extract(epoch from now() - leased.was_due_at)::float8 as waited_seconds,
+       e.url, e.profile, e.payload, e.retry, e.timeout_seconds::float8 as timeout_seconds, e.max_in_flight,
+       e.secret, k.secret as tenant_key,
+       v.type, v.kind, v.namespace, v.name, v.uid, v.occurred_at, v.data, v.metadata, v.source_url
+from leased
+join webhook_endpoints e on e.id = leased.endpoint_id
+left join webhook_signing_keys k on k.tenant_id = leased.tenant_id
+left join events v on v.id = leased.event_id
+
+-- name: release
+-- $1 owner; $2 deliveries it still works on
+update webhook_deliveries set lease_owner = null, due_at = now()
+where lease_owner = $1 and id <> all ($2::uuid[])

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One claimed delivery from its body over the signature to the verdict."""
+
+import time
+
+import aiohttp
+
+from castwarden_gateway.webhooks import payloads, sign
+from castwarden_gateway.webhooks.claim import Claim
+from castwarden_gateway.webhooks.payloads import StoredEvent
+from castwarden_gateway.webhooks.schedule import Verdict, decide
+from castwarden_gateway.webhooks.secrets import UnreadableSecret
+from castwarden_gateway.webhooks.send import Answer, post
+from castwarden_gateway.webhooks.signing import Signer
+
+
+async def attempt(session: aiohttp.ClientSession, signer: Signer, claim: Claim) -> tuple[Answer, Verdict]:
+    """Makes one attempt. What cannot be sent for a reason of ours is a failed attempt as well."""
+    if claim.event is None:
+        return Answer(ms=0, error="event_gone"), Verdict("dead")
+    try:
+        secret = signer.secret_of(claim)
+    except UnreadableSecret as error:
+        answer = Answer(ms=0, error="secret_unreadable", detail=str(error))
+    else:
+        answer = await post(session, claim.url, *signed(claim, claim.event, secret), claim.timeout_seconds)
+    return answer, decide(claim.retry, claim.attempt + 1, answer.status, answer.retry_after)
+
+
+def signed(claim: Claim, event: StoredEvent, secret: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an attempt that begins now."""
+    body = payloads.body(claim.payload, event)
+    message = sign.Message(claim.event_id, claim.id, event.type, body)
+    return body, {
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+        **sign.headers(claim.profile, secret, message, int(time.time())),
+    }
+
+
+def receiver_is_well(answer: Answer) -> bool | None:
+    """What the answer says about the receiver as a whole: a refusal of one message is still a sign of life."""
+    if answer.status is not None:
+        return answer.status < 500
+    return None if answer.error in ("event_gone", "secret_unreadable", "internal") else False

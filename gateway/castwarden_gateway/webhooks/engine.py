@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The delivery engine of one gateway process: claims what is due, sends it, writes what came of it.
+
+At-least-once: no transaction stays open over HTTP; a process that dies leaves leases, which run out. Every repeat of a
+delivery carries the same webhook-id.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+from castwarden_base.logs import get_logger
+from castwarden_base.retry import backoff
+from castwarden_base.tasks import Supervisor
+
+from castwarden_gateway.db import Connection, Database, DatabaseUnavailable
+from castwarden_gateway.webhooks import claim as claims
+from castwarden_gateway.webhooks import flush, maintain, metrics, store
+from castwarden_gateway.webhooks.claim import Claim
+from castwarden_gateway.webhooks.deliver import attempt, receiver_is_well
+from castwarden_gateway.webhooks.flush import Buffer, Result
+from castwarden_gateway.webhooks.lanes import Lanes, Shares
+from castwarden_gateway.webhooks.listen import listen
+from castwarden_gateway.webhooks.schedule import decide
+from castwarden_gateway.webhooks.send import Answer
+from castwarden_gateway.webhooks.signing import Signer
+
+log = get_logger(__name__)
+_DATABASE_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg may say when the server dies at an unlucky moment
+    DatabaseUnavailable,
+    OSError,
+)
+_CLOSED_SECONDS = 2.0  # by then PostgreSQL knows that the endpoint is paused or disabled
+_UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the engine works; the defaults suit a gateway with two cores."""
+
+    max_in_flight: int = 512  # deliveries in hand in this process: under way or not yet written
+    share: int = 256  # of these, how many of one tenant may be under way
+    poll_seconds: float = 1.0  # the queue is looked at this often even when nobody calls
+    pass_seconds: float = 0.01  # least time between two looks
+    lease_grace_seconds: float = 10.0  # a lease outlasts the endpoint's timeout by this much
+    flush_seconds: float = 0.03
+    flush_size: int = 500
+    stop_seconds: float = 20.0  # how long `stop` waits for attempts under way
+    retention_days: int = 30  # of attempts and of the dead
+    tidy_seconds: float = 600.0
+    gauge_seconds: float = 15.0
+
+
+class DeliveryEngine:
+    """`start()`, `stop()`; `failure()` is a reason for the process's health. The session stays the caller's."""
+
+    def __init__(
+        self, database: Database, session: aiohttp.ClientSession, signer: Signer, options: Options | None = None
+    ) -> None:
+        self._database = database
+        self._session = session
+        self._signer = signer
+        self._options = options or Options()
+        self._owner = uuid4()
+        self._lanes = Lanes()
+        self._shares = Shares(self._options.share)
+        self._buffer: Buffer[Result] = Buffer(self._options.flush_seconds, self._options.flush_size)
+        self._held: set[UUID] = set()  # claimed by us and not yet written
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._hungry: set[UUID] = set()  # endpoints and tenants that got as much as they could: there may be more
+        self._full = False  # the last look was cut short by max_in_flight
+        self._unsure = False  # a claim may have been committed whose answer we did not get
+        self._troubled: set[str] = set()
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._tidied = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._tasks = Supervisor()
+
+    async def start(self) -> None:
+        """Begins to deliver. Does not wait for the database."""
+        await self._stack.enter_async_context(self._tasks)
+        self._tasks.start("webhook-claim", self._claim_forever())
+        self._tasks.start("webhook-flush", self._flush_forever())
+        self._tasks.start("webhook-listen", self._listen_forever())
+        self._tasks.start("webhook-tidy", self._every(self._options.tidy_seconds, "tidy", self._tidy))
+        self._tasks.start("webhook-gauges", self._every(self._options.gauge_seconds, "gauges", self._gauge))
+
+    async def stop(self) -> None:
+        """Claims no more, lets attempts under way end, writes what came of them, gives the rest back."""
+        self._stopping = True
+        async with self._claiming:
+            pass  # a claim under way ends first, so that nothing is leased and forgotten
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=self._options.stop_seconds)
+        for task in self._attempts:
+            task.cancel()
+        await asyncio.gather(*self._attempts, return_exceptions=True)
+        await self._stack.aclose()
+        try:
+            while batch := self._buffer.oldest():
+                await self._write(batch)
+            await self._database.retry(lambda connection: claims.release(connection, self._owner, ()))
+        except _DATABASE_ERRORS as error:
+            log.warning("webhook_results_left_behind", results=len(self._buffer), error=str(error))
+
+    def failure(self) -> str | None:
+        """Why the engine no longer works, as a health reason."""
+        return self._tasks.failure()
+
+    # Claiming
+
+    async def _claim_forever(self) -> None:
+        await self._tidied.wait()
+        pauses = backoff(0.1, cap=2.0)
+        while True:
+            try:
+                async with self._claiming:
+                    if not self._stopping:
+                        await self._claim_once()
+                pauses = backoff(0.1, cap=2.0)
+                self._troubled.discard("claim")
+            except _DATABASE_ERRORS as error:
+                self._unsure = True
+                self._trouble("claim", error)
+                await asyncio.sleep(next(pauses))
+                continue
+            await asyncio.sleep(self._options.pass_seconds)
+            await self._woken()
+
+    async def _woken(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.poll_seconds):
+                await self._wake.wait()
+
+    async def _claim_once(self) -> None:
+        self._wake.clear()
+        most = self._options.max_in_flight - len(self._held)
+        if most <= 0:
+            self._full = True
+            return
+        free, shares, share = self._lanes.free(), self._shares.free(), self._shares.most
+        async with self._database.connection() as connection:
+            if self._unsure:
+                await claims.release(connection, self._owner, self._held)
+                self._unsure = False
+            grace = self._options.lease_grace_seconds
+            found = await claims.claim(connection, self._owner, free, shares, share, most, grace)
+        taken = Counter(claim.endpoint_id for claim in found)
+        limits = {claim.endpoint_id: claim.max_in_flight for claim in found}
+        self._hungry |= {id_ for id_, count in taken.items() if count >= free.get(id_, limits[id_])}
+        self._full = len(found) >= most
+        for claim in found:
+            if claim.id not in self._held:  # else our own lease ran out while its result waits to be written
+                self._begin(claim)
+        tenants = Counter(claim.tenant_id for claim in found)
+        if used_up := {id_ for id_, count in tenants.items() if count >= shares.get(id_, share)}:
+            self._hungry |= used_up
+            self._wake.set()  # they may have taken the place of others, who get theirs now
+
+    def _begin(self, claim: Claim) -> None:
+        self._held.add(claim.id)
+        self._lanes.take(claim.endpoint_id, claim.max_in_flight)
+        self._shares.take(claim.tenant_id)
+        metrics.IN_FLIGHT.inc()
+        if claim.attempt == 0:
+            metrics.FIRST_ATTEMPT_SECONDS.observe(claim.waited_seconds)
+        task = asyncio.create_task(self._deliver(claim))
+        self._attempts.add(task)
+        task.add_done_callback(self._attempts.discard)
+
+    # Delivering
+
+    async def _deliver(self, claim: Claim) -> None:
+        at = datetime.now(UTC)
+        well: bool | None = None
+        try:
+            answer, verdict = await attempt(self._session, self._signer, claim)
+            well = receiver_is_well(answer)
+        except Exception as error:  # noqa: BLE001 - the supervisor of one delivery: logs, counts, and it is tried again
+            self._failed("deliver", error)
+            answer = Answer(ms=0, error="internal", detail=type(error).__name__)
+            verdict = decide("standard", claim.attempt + 1, None)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            self._lanes.give_back(claim.endpoint_id, receiver_is_well=well)
+            self._shares.give_back(claim.tenant_id)
+        if verdict.disable or verdict.pause:
+            self._lanes.close(claim.endpoint_id, _CLOSED_SECONDS)
+        self._buffer.put(Result(claim, at, answer, verdict))
+        metrics.DELIVERIES.labels(verdict.outcome, metrics.status_class(answer.status)).inc()
+        metrics.SECONDS.observe(answer.ms / 1000)
+        if satisfied := self._hungry & {claim.endpoint_id, claim.tenant_id}:
+            self._hungry -= satisfied
+            self._wake.set()
+
+    # Writing
+
+    async def _flush_forever(self) -> None:
+        while True:
+            batch = await self._buffer.batch()
+            pauses = backoff(0.1, cap=2.0)
+            while True:
+                try:
+                    await self._write(batch)
+                    self._troubled.discard("flush")
+                    break
+                except _DATABASE_ERRORS as error:
+                    self._trouble("flush", error)
+                    await asyncio.sleep(next(pauses))
+
+    async def _write(self, batch: list[Result]) -> None:
+        """Writes the buffer's oldest results and lets go of them."""
+        with metrics.FLUSH_SECONDS.time():
+            try:
+                await self._database.run(partial(flush.write, owner=self._owner, results=batch))
+            except _UNWRITABLE:
+                await self._write_singly(batch)
+        self._buffer.written(len(batch))
+        self._held.difference_update(result.claim.id for result in batch)
+        if self._full:
+            self._wake.set()
+
+    async def _write_singly(self, batch: list[Result]) -> None:
+        """A result that PostgreSQL cannot take must not hold up the others; its delivery comes back with its lease."""
+        for result in batch:
+            try:
+                await self._database.run(partial(flush.write, owner=self._owner, results=[result]))
+            except _UNWRITABLE as error:
+                self._failed("result", error, delivery=str(result.claim.id))
+
+    # Around it
+
+    async def _listen_forever(self) -> None:
+        pauses = backoff(0.1, cap=2.0)
+        while True:
+            try:
+                await listen(self._database, self._heard, self._wake.set)
+                pauses = backoff(0.1, cap=2.0)
+            except _DATABASE_ERRORS as error:
+                self._trouble("listen", error)
+            await asyncio.sleep(next(pauses))
+
+    def _heard(self) -> None:
+        """From now on calls are heard. What was missed before is found by the next look."""
+        self._troubled.discard("listen")
+        self._wake.set()
+
+    async def _every(self, seconds: float, part: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            pause = seconds
+            try:
+                await work()
+                self._troubled.discard(part)
+            except _DATABASE_ERRORS as error:
+                self._trouble(part, error)
+                pause = min(seconds, 1.0)
+            await asyncio.sleep(pause)
+
+    async def _tidy(self) -> None:
+        async def work(connection: Connection) -> None:
+            await maintain.tidy(connection, self._options.retention_days)
+            await store.reseal(connection, self._signer.keyring)
+
+        try:
+            await self._database.run(work)
+        finally:
+            self._tidied.set()  # without its partition, a day's attempts go to the default one
+
+    async def _gauge(self) -> None:
+        row = await self._database.fetchrow(maintain.SQL.queue)
+        if row is not None:
+            metrics.DUE.set(row["due"])
+            metrics.OLDEST_DUE_SECONDS.set(row["oldest_seconds"])
+
+    def _trouble(self, part: str, error: Exception) -> None:
+        """A part that will try again: says so once until it works again."""
+        if part in self._troubled:
+            metrics.ENGINE_ERRORS.labels(part).inc()
+            return
+        self._troubled.add(part)
+        self._failed(part, error)
+
+    def _failed(self, part: str, error: Exception, **context: str) -> None:
+        metrics.ENGINE_ERRORS.labels(part).inc()
+        log.warning("webhook_engine_trouble", part=part, error=f"{type(error).__name__}: {error}", **context)

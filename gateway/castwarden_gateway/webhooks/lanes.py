@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many deliveries may still begin in this process. Pure.
+
+Of each endpoint: its in-flight limit, and its breaker. Of each tenant: a share of what the process can have in flight.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from castwarden_gateway.webhooks.breaker import Breaker
+
+
+@dataclass(slots=True)
+class _Lane:
+    limit: int
+    in_flight: int = 0
+    breaker: Breaker = field(default_factory=Breaker)
+    closed_until: float = 0.0
+
+    def free(self, now: float) -> int:
+        open_slots = 0 if now < self.closed_until else self.breaker.limit(now, self.limit)
+        return max(0, open_slots - self.in_flight)
+
+    def is_idle(self, now: float) -> bool:
+        return self.in_flight == 0 and self.breaker.clean and now >= self.closed_until
+
+
+class Lanes:
+    """A lane exists only while its endpoint has something in flight or something to remember."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lanes: dict[UUID, _Lane] = {}
+
+    def take(self, endpoint_id: UUID, limit: int) -> None:
+        lane = self._lanes.setdefault(endpoint_id, _Lane(limit))
+        lane.limit = limit
+        lane.in_flight += 1
+
+    def give_back(self, endpoint_id: UUID, *, receiver_is_well: bool | None) -> None:
+        """Ends what `take` began. None: the attempt says nothing about the receiver."""
+        lane = self._lanes[endpoint_id]
+        lane.in_flight -= 1
+        if receiver_is_well is True:
+            lane.breaker.succeeded()
+        elif receiver_is_well is False:
+            lane.breaker.failed(self._clock())
+
+    def close(self, endpoint_id: UUID, seconds: float) -> None:
+        """Nothing more for this endpoint that has just been taken, until PostgreSQL knows why."""
+        self._lanes[endpoint_id].closed_until = self._clock() + seconds
+
+    def free(self) -> dict[UUID, int]:
+        """Free slots of every endpoint that does not have all of them."""
+        now = self._clock()
+        self._lanes = {id_: lane for id_, lane in self._lanes.items() if not lane.is_idle(now)}
+        return {id_: lane.free(now) for id_, lane in self._lanes.items()}
+
+
+class Shares:
+    """No tenant gets more than `most`, so that many endpoints on one dead host leave room for everybody else."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._in_flight: Counter[UUID] = Counter()
+
+    def take(self, tenant_id: UUID) -> None:
+        self._in_flight[tenant_id] += 1
+
+    def give_back(self, tenant_id: UUID) -> None:
+        self._in_flight[tenant_id] -= 1
+        if not self._in_flight[tenant_id]:
+            del self._in_flight[tenant_id]
+
+    def free(self) -> dict[UUID, int]:
+        """What is left to every tenant that has begun on its share."""
+        return {id_: max(0, self.most - count) for id_, count in self._in_flight.items()}

@@ -1,0 +1,52 @@
+-- name: bury
+-- What waits for the endpoints $1, which are disabled, goes to the dead, where it can be recovered.
+with disabled as (
+    delete from webhook_deliveries d
+    where d.endpoint_id = any ($1::uuid[]) and (d.lease_owner is null or d.due_at <= now())
+    returning d.*
+)
+insert into webhook_dead (tenant_id, id, event_id, endpoint_id, attempt, last_status, last_error, created_at)
+select d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.last_status, 'endpoint_disabled', d.created_at
+from disabled d
+on conflict do nothing
+
+-- name: bury_unreachable
+-- The same for what came in while its endpoint was being disabled; what waits for no endpoint at all goes away.
+with unreachable as (
+    delete from webhook_deliveries d
+    where (d.lease_owner is null or d.due_at <= now())
+      and not exists (select from webhook_endpoints e where e.id = d.endpoint_id and e.enabled)
+    returning d.*
+)
+insert into webhook_dead (tenant_id, id, event_id, endpoint_id, attempt, last_status, last_error, created_at)
+select d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.last_status, 'endpoint_disabled', d.created_at
+from unreachable d join webhook_endpoints e on e.id = d.endpoint_id
+on conflict do nothing
+
+-- name: drop_retired
+delete from webhook_endpoints e
+where e.retired_at is not null and not exists (select from webhook_deliveries d where d.endpoint_id = e.id)
+
+-- name: drop_old_dead
+delete from webhook_dead d
+where d.died_at < now() - make_interval(days => $1)
+   or not exists (select from webhook_endpoints e where e.id = d.endpoint_id)
+
+-- name: partitions
+select c.relname as name
+from pg_inherits i join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'webhook_attempts'::regclass
+
+-- name: strays
+-- Whether the default partition holds rows of a day ($1).
+select exists (
+    select from webhook_attempts_other
+    where at >= $1::date::timestamp at time zone 'utc' and at < ($1::date + 1)::timestamp at time zone 'utc'
+)
+
+-- name: drop_old_strays
+delete from webhook_attempts_other where at < now() - make_interval(days => $1)
+
+-- name: queue
+select count(*) as due, coalesce(extract(epoch from now() - min(due_at)), 0)::float8 as oldest_seconds
+from webhook_deliveries where due_at <= now()

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules between the routes and the rows: which URLs may be registered, what a bound endpoint allows, pings."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import aiohttp
+from asyncpg import Record
+from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
+from castwarden_base.ids import uuid7
+from castwarden_base.settings import Network
+from castwarden_model.events import CATALOGUE
+
+from castwarden_gateway.db import Connection, Database
+from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound
+from castwarden_gateway.webhooks import store
+from castwarden_gateway.webhooks.claim import Claim
+from castwarden_gateway.webhooks.deliver import attempt
+from castwarden_gateway.webhooks.models import EndpointCreate, EndpointPatch
+from castwarden_gateway.webhooks.payloads import StoredEvent
+from castwarden_gateway.webhooks.send import Answer
+from castwarden_gateway.webhooks.sign import new_secret
+from castwarden_gateway.webhooks.signing import Signer
+
+PING = "webhook.ping"
+
+
+class EndpointIsBound(Conflict):
+    code, title = "webhook-endpoint-bound", "The endpoint belongs to a Monitor"
+
+
+class EndpointIsDisabled(Conflict):
+    code, title = "webhook-endpoint-disabled", "The endpoint is disabled"
+
+
+class KeyAlreadyShown(Conflict):
+    code, title = "signing-key-already-shown", "The signing key was shown before"
+
+
+class KeyOfInstallation(Conflict):
+    code, title = "signing-key-of-installation", "The signing key is set for the whole installation"
+
+
+class Webhooks:
+    """What the API can do with webhooks of one tenant. Raises Problems."""
+
+    def __init__(
+        self, database: Database, session: aiohttp.ClientSession, signer: Signer, allow: Iterable[Network] = ()
+    ) -> None:
+        self._database = database
+        self._session = session
+        self._signer = signer
+        self._allow = tuple(allow)
+
+    def check(self, url: str, pointer: str = "/url") -> None:
+        """Raises InvalidRequest when deliveries to this URL are refused for what it says."""
+        try:
+            check_url(url, self._allow)
+        except (InvalidUrl, BlockedAddress) as error:
+            refused = FieldError(str(error), pointer)
+            raise InvalidRequest("The URL cannot be used; see errors.", errors=[refused]) from error
+
+    async def create(self, tenant_id: UUID, wanted: EndpointCreate) -> tuple[Record, str]:
+        """The row and the secret, which is never told again."""
+        self.check(wanted.url)
+        id_, secret, values = uuid7(), new_secret(), wanted.model_dump()
+        sealed = self._signer.seal(secret, tenant_id)
+        row = await self._database.retry(
+            lambda connection: store.insert_endpoint(connection, tenant_id, id_, sealed, values)
+        )
+        return row, secret
+
+    async def endpoints(self, tenant_id: UUID, before: UUID | None, limit: int) -> list[Record]:
+        return await self._database.retry(lambda connection: store.endpoints(connection, tenant_id, before, limit))
+
+    async def endpoint(self, tenant_id: UUID, id_: UUID) -> Record:
+        return _found(await self._database.retry(lambda connection: store.endpoint(connection, tenant_id, id_)))
+
+    async def update(self, tenant_id: UUID, id_: UUID, patch: EndpointPatch) -> Record:
+        changes = patch.model_dump(exclude_none=True)
+        if "url" in changes:
+            self.check(changes["url"])
+            await self._refuse_bound(tenant_id, id_, "Change webhookUrl of the Monitor instead.")
+
+        async def work(connection: Connection) -> Record:
+            return _found(await store.update_endpoint(connection, tenant_id, id_, changes))
+
+        return await self._database.run(work)
+
+    async def delete(self, tenant_id: UUID, id_: UUID) -> None:
+        await self._refuse_bound(tenant_id, id_, "Remove webhookUrl from the Monitor instead.")
+        await self._database.run(lambda connection: store.delete_endpoint(connection, tenant_id, id_))
+
+    async def ping(self, tenant_id: UUID, id_: UUID) -> Answer:
+        """Sends a `webhook.ping` once and says what came of it; nothing is stored."""
+        row = await self.endpoint(tenant_id, id_)
+        key = await self._database.retry(lambda connection: store.signing_key(connection, tenant_id))
+        answer, _ = await attempt(self._session, self._signer, _ping(tenant_id, row, key))
+        return answer
+
+    async def deliveries(
+        self, tenant_id: UUID, endpoint_id: UUID | None, state: str | None, before: UUID | None, limit: int
+    ) -> list[Record]:
+        return await self._database.retry(
+            lambda connection: store.deliveries(connection, tenant_id, endpoint_id, state, before, limit)
+        )
+
+    async def delivery(self, tenant_id: UUID, id_: UUID) -> tuple[Record, list[Record]]:
+        """A delivery and its attempts, oldest first."""
+
+        async def work(connection: Connection) -> tuple[Record, list[Record]]:
+            row = _found(await store.delivery(connection, tenant_id, id_))
+            return row, await store.attempts(connection, tenant_id, id_)
+
+        return await self._database.retry(work)
+
+    async def resend(self, tenant_id: UUID, id_: UUID) -> Record:
+        """Sends it again; the row of the delivery under which it goes out."""
+
+        async def work(connection: Connection) -> Record:
+            old = _found(await store.delivery(connection, tenant_id, id_))
+            await _refuse_disabled(connection, tenant_id, old["endpoint_id"])
+            again = await store.resend(connection, tenant_id, old)
+            return _found(await store.delivery(connection, tenant_id, again))
+
+        return await self._database.run(work)
+
+    async def recover(self, tenant_id: UUID, endpoint_id: UUID, since: datetime) -> int:
+        """Puts the endpoint's dead deliveries since then back into the queue; how many those are."""
+
+        async def work(connection: Connection) -> int:
+            await _refuse_disabled(connection, tenant_id, endpoint_id)
+            return await store.revive(connection, tenant_id, endpoint_id, since)
+
+        return await self._database.run(work)
+
+    async def signing_key(self, tenant_id: UUID) -> tuple[str, Record | None]:
+        """Where the key of Monitors' webhookUrls comes from, and its row when it is the tenant's own."""
+        if self._signer.installation_key is not None:
+            return "installation", None
+        row = await self._database.retry(lambda connection: store.signing_key(connection, tenant_id))
+        return ("none" if row is None else "tenant"), row
+
+    async def show_signing_key(self, tenant_id: UUID, rotate: bool) -> tuple[str, datetime]:
+        """The tenant's key in the clear, once; `rotate` makes a new one."""
+        if self._signer.installation_key is not None:
+            raise KeyOfInstallation("Ask whoever runs the gateway for WEBHOOK_SIGNING_KEY.")
+        keyring = self._signer.keyring
+
+        async def work(connection: Connection) -> Record | None:
+            if rotate:
+                return await store.replace_signing_key(connection, keyring, tenant_id)
+            return await store.show_signing_key(connection, keyring, tenant_id)
+
+        row = await self._database.run(work)
+        if row is None:
+            raise KeyAlreadyShown('It is shown once. Send {"rotate": true} for a new one.')
+        return keyring.open(row["secret"], tenant_id.bytes), row["created_at"]
+
+    async def _refuse_bound(self, tenant_id: UUID, id_: UUID, hint: str) -> None:
+        row = await self.endpoint(tenant_id, id_)
+        if row["resource_uid"] is not None:
+            raise EndpointIsBound(hint)
+
+
+async def _refuse_disabled(connection: Connection, tenant_id: UUID, id_: UUID) -> None:
+    if not _found(await store.endpoint(connection, tenant_id, id_))["enabled"]:
+        raise EndpointIsDisabled("Enable the endpoint first.")
+
+
+def _found(row: Record | None) -> Record:
+    if row is None:
+        raise NotFound("There is no such endpoint or delivery.")
+    return row
+
+
+def _ping(tenant_id: UUID, endpoint: Record, key: Record | None) -> Claim:
+    now = datetime.now(UTC)
+    event = StoredEvent(
+        id=uuid7(),
+        type=PING,
+        kind="WebhookEndpoint",
+        namespace="",
+        name=str(endpoint["id"]),
+        uid=str(endpoint["id"]),
+        occurred_at=now,
+        data=CATALOGUE[PING].example,
+        metadata={},
+        source_url="",
+    )
+    return Claim(
+        tenant_id=tenant_id,
+        id=uuid7(),
+        event_id=event.id,
+        endpoint_id=endpoint["id"],
+        attempt=0,
+        created_at=now,
+        waited_seconds=0.0,
+        url=endpoint["url"],
+        profile=endpoint["profile"],
+        payload=endpoint["payload"],
+        retry=endpoint["retry"],
+        timeout_seconds=endpoint["timeout_seconds"],
+        max_in_flight=endpoint["max_in_flight"],
+        secret=endpoint["secret"],
+        tenant_key=key["secret"] if key else None,
+        event=event,
+    )

@@ -1,0 +1,155 @@
+-- name: insert_endpoint
+insert into webhook_endpoints (id, tenant_id, url, events, description, profile, payload, retry, timeout_seconds,
+                               max_in_flight, secret)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+on conflict (id) do update set url = excluded.url
+returning *
+
+-- name: endpoint
+select * from webhook_endpoints where tenant_id = $1 and id = $2 and retired_at is null
+
+-- name: endpoints
+select * from webhook_endpoints
+where tenant_id = $1 and retired_at is null and ($2::uuid is null or id < $2)
+order by id desc limit $3
+
+-- name: update_endpoint
+-- Absent values stay. Enabling forgets why it was disabled and any rest that the receiver asked for.
+update webhook_endpoints
+set url = coalesce($3, url), events = coalesce($4, events), description = coalesce($5, description),
+    profile = coalesce($6, profile), payload = coalesce($7, payload), retry = coalesce($8, retry),
+    timeout_seconds = coalesce($9, timeout_seconds), max_in_flight = coalesce($10, max_in_flight),
+    enabled = coalesce($11, enabled),
+    disabled_reason = case coalesce($11, enabled) when true then null else coalesce(disabled_reason, 'by request') end,
+    paused_until = case when $11 then null else paused_until end,
+    updated_at = now()
+where tenant_id = $1 and id = $2 and retired_at is null
+returning *
+
+-- name: delete_endpoint
+with gone as (
+    delete from webhook_endpoints where tenant_id = $1 and id = $2 and retired_at is null returning id
+), unsent as (
+    delete from webhook_deliveries d using gone where d.endpoint_id = gone.id
+), dead as (
+    delete from webhook_dead d using gone where d.endpoint_id = gone.id
+)
+select id from gone
+
+-- name: bind_endpoint
+-- One endpoint per Monitor. Another URL is another receiver, so it starts enabled and rested.
+insert into webhook_endpoints (id, tenant_id, resource_uid, url, events, description, profile, payload, retry,
+                               timeout_seconds, max_in_flight)
+values ($1, $2, $3, $4, '{*}', $5, 'timestamped', 'stream-tracker', 'standard', $6, $7)
+on conflict (resource_uid) where retired_at is null do update
+set url = excluded.url, enabled = true, disabled_reason = null, paused_until = null, updated_at = now()
+where webhook_endpoints.url <> excluded.url
+
+-- name: retire_endpoint
+update webhook_endpoints set retired_at = now() where resource_uid = $1 and retired_at is null
+
+-- name: add_signing_key
+insert into webhook_signing_keys (tenant_id, secret) values ($1, $2) on conflict (tenant_id) do nothing
+
+-- name: signing_key
+select secret, created_at, shown_at from webhook_signing_keys where tenant_id = $1
+
+-- name: show_signing_key
+update webhook_signing_keys set shown_at = now() where tenant_id = $1 and shown_at is null
+returning secret, created_at, shown_at
+
+-- name: replace_signing_key
+insert into webhook_signing_keys (tenant_id, secret, shown_at) values ($1, $2, now())
+on conflict (tenant_id) do update set secret = excluded.secret, created_at = now(), shown_at = now()
+returning secret, created_at, shown_at
+
+-- name: sealed_secrets
+select 'endpoint' as what, id, tenant_id, secret from webhook_endpoints where secret is not null
+union all
+select 'tenant', tenant_id, tenant_id, secret from webhook_signing_keys
+
+-- name: reseal_endpoint
+update webhook_endpoints set secret = $2 where id = $1 and secret = $3
+
+-- name: reseal_tenant
+update webhook_signing_keys set secret = $2 where tenant_id = $1 and secret = $3
+
+-- name: deliveries
+-- Newest first over the three places where a delivery can be. $2 endpoint, $3 states, $4 only older ids; null: any
+with found as (
+    (select d.id, d.event_id, d.endpoint_id, case d.attempt when 0 then 'pending' else 'failed' end as state,
+            d.attempt, d.last_status as status, d.last_error as error, d.created_at,
+            d.due_at as next_attempt_at, d.lease_owner is not null and d.due_at > now() as in_flight,
+            null::timestamptz as finished_at
+     from webhook_deliveries d
+     where d.tenant_id = $1 and ($2::uuid is null or d.endpoint_id = $2) and ($4::uuid is null or d.id < $4)
+       and case d.attempt when 0 then 'pending' else 'failed' end = any ($3::text[])
+     order by d.id desc limit $5)
+    union all
+    (select d.id, d.event_id, d.endpoint_id, 'dead', d.attempt, d.last_status, d.last_error, d.created_at,
+            null, false, d.died_at
+     from webhook_dead d
+     where d.tenant_id = $1 and ($2::uuid is null or d.endpoint_id = $2) and ($4::uuid is null or d.id < $4)
+       and 'dead' = any ($3)
+     order by d.id desc limit $5)
+    union all
+    (select distinct on (a.delivery_id) a.delivery_id, a.event_id, a.endpoint_id, 'sent', a.attempt, a.status, a.error,
+            a.delivery_created_at, null::timestamptz, false, a.at
+     from webhook_attempts a
+     where a.tenant_id = $1 and ($2::uuid is null or a.endpoint_id = $2) and ($4::uuid is null or a.delivery_id < $4)
+       and a.outcome = 'sent' and 'sent' = any ($3)
+     order by a.delivery_id desc, a.at desc limit $5)
+)
+select found.*, v.type as event_type
+from found left join events v on v.id = found.event_id
+order by found.id desc limit $5
+
+-- name: delivery
+with found as (
+    select d.id, d.event_id, d.endpoint_id, case d.attempt when 0 then 'pending' else 'failed' end as state,
+           d.attempt, d.last_status as status, d.last_error as error, d.created_at,
+           d.due_at as next_attempt_at, d.lease_owner is not null and d.due_at > now() as in_flight,
+           null::timestamptz as finished_at, 1 as place
+    from webhook_deliveries d where d.tenant_id = $1 and d.id = $2
+    union all
+    select d.id, d.event_id, d.endpoint_id, 'dead', d.attempt, d.last_status, d.last_error, d.created_at,
+           null, false, d.died_at, 2
+    from webhook_dead d where d.tenant_id = $1 and d.id = $2
+    union all
+    (select a.delivery_id, a.event_id, a.endpoint_id, 'sent', a.attempt, a.status, a.error,
+            a.delivery_created_at, null, false, a.at, 3
+     from webhook_attempts a
+     where a.tenant_id = $1 and a.delivery_id = $2 and a.outcome = 'sent' order by a.at desc limit 1)
+)
+select found.*, v.type as event_type
+from found left join events v on v.id = found.event_id
+order by place limit 1
+
+-- name: attempts
+select attempt, at, outcome, status, ms, error, detail, response_headers, response_body
+from webhook_attempts where tenant_id = $1 and delivery_id = $2
+order by at
+
+-- name: hasten
+-- An unfinished delivery is due at once, unless it is under way. Returns whether it is unfinished.
+with unfinished as (
+    select tenant_id, id from webhook_deliveries where tenant_id = $1 and id = $2 for update
+), due as (
+    update webhook_deliveries d set due_at = now(), lease_owner = null
+    from unfinished u
+    where d.tenant_id = u.tenant_id and d.id = u.id and (d.lease_owner is null or d.due_at <= now())
+)
+select pg_notify($3, '') from unfinished
+
+-- name: revive
+-- The dead of an endpoint go back into the queue with all attempts before them. $2 endpoint, $3 since, $4 one delivery
+with back as (
+    delete from webhook_dead
+    where tenant_id = $1 and endpoint_id = $2 and created_at >= $3 and ($4::uuid is null or id = $4)
+    returning tenant_id, id, event_id, endpoint_id, created_at
+), queued as (
+    insert into webhook_deliveries (tenant_id, id, event_id, endpoint_id, created_at)
+    select * from back
+    on conflict do nothing
+)
+select count(*) as revived, pg_notify($5, '') from back

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What workers and gateway say to each other. See docs/architecture.md, "Worker ↔ gateway".
+
+A snapshot (state, feed, progress) is ordered by (epoch, seq) and only the newest counts; a fact (transition,
+occurrence, video, attempt) has its own id, so that a repeat changes nothing.
+"""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from .resources.channel import ChannelSpec
+from .resources.downloadjob import DownloadJobSpec, DownloadProgress, DownloadResult
+from .resources.monitor import Health, MonitorSpec, Statistics, StreamState
+
+AUDIENCE = "castwarden-gateway"
+INTERNAL_KEY_HEADER = "X-Internal-API-Key"
+
+
+_LONGEST_TEXT = 1024
+
+
+def _cut(value: Any) -> Any:
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else value
+
+
+# Everything has a bound, because a worker passes on what strangers wrote.
+Name = Annotated[str, Field(max_length=253)]
+Text = Annotated[str, BeforeValidator(_cut)]
+Detail = Annotated[dict[str, Any], Field(max_length=32)]
+
+
+class Message(BaseModel):
+    """Unknown fields are ignored, so that old and new releases understand each other."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ResourceRef(Message):
+    """One resource, for as long as it lives: made again under its old name it has another uid."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kind: Literal["Monitor", "Channel", "DownloadJob"]
+    namespace: Name
+    name: Name
+    uid: Name
+
+
+class OpenCondition(Message):
+    """An alert that has been raised and not cleared."""
+
+    condition: Name
+    episode: UUID
+    started_at: AwareDatetime
+
+
+class MonitorAssignment(Message):
+    """A Monitor's spec and what is known of its stream; `epoch` counts the workers that have begun on it."""
+
+    kind: Literal["Monitor"] = "Monitor"
+    resource: ResourceRef
+    version: Name
+    epoch: int
+    spec: MonitorSpec
+    stream: StreamState = StreamState.UNKNOWN
+    open: list[OpenCondition] = []
+    statistics: Statistics = Statistics()
+
+
+class FeedValidators(Message):
+    """What makes the next poll conditional."""
+
+    etag: Text | None = None
+    last_modified: Text | None = None
+
+
+class ChannelAssignment(Message):
+    """A Channel's spec and its feed's validators."""
+
+    kind: Literal["Channel"] = "Channel"
+    resource: ResourceRef
+    version: Name
+    epoch: int
+    spec: ChannelSpec
+    validators: FeedValidators = FeedValidators()
+
+
+class DownloadAssignment(Message):
+    """A DownloadJob's spec and its result, when there already is one."""
+
+    kind: Literal["DownloadJob"] = "DownloadJob"
+    resource: ResourceRef
+    version: Name
+    epoch: int
+    spec: DownloadJobSpec
+    result: DownloadResult | None = None
+
+
+Assignment = Annotated[MonitorAssignment | ChannelAssignment | DownloadAssignment, Field(discriminator="kind")]
+
+
+class Segment(Message):
+    """The segment in which something was seen."""
+
+    sequence: int
+    duration: float
+
+
+class Transition(Message):
+    """A condition was raised or cleared. `episode` joins the two."""
+
+    id: UUID
+    condition: Name
+    state: Literal["raised", "cleared"]
+    episode: UUID
+    at: AwareDatetime = Field(description="when it was seen")
+    started_at: AwareDatetime = Field(description="when the episode began")
+    media_time: float = Field(description="seconds of media since the first segment seen")
+    duration_sec: float = Field(description="how long it has lasted, or lasted in all")
+    threshold_sec: float = 0.0
+    segment: Segment | None = None
+    detail: Detail = {}
+
+
+class Occurrence(Message):
+    """Something that happened at one moment; `type` is an event type of the catalogue."""
+
+    id: UUID
+    type: Literal["stream.started", "stream.ended", "stream.delayed", "stream.epoch_changed", "monitor.error"]
+    at: AwareDatetime
+    data: Detail = {}
+
+
+class MonitorObservation(Message):
+    """How the stream is now."""
+
+    stream: StreamState
+    title: Text | None = None
+    reason: Text | None = None
+    scheduled_start: AwareDatetime | None = None
+    video: Health = Health.UNKNOWN
+    audio: Health = Health.UNKNOWN
+    last_check_at: AwareDatetime | None = None
+    statistics: Statistics = Statistics()
+
+
+class FeedObservation(Message):
+    """How the feed answered."""
+
+    polled_at: AwareDatetime
+    http_status: int | None = None
+    title: Text | None = None
+    validators: FeedValidators = FeedValidators()
+    error: Text | None = None
+
+
+class VideoSeen(Message):
+    """One entry of a feed. `media_id` is the YouTube id, or the entry's own id in other feeds."""
+
+    media_id: Annotated[str, Field(min_length=1, max_length=512)]
+    title: Annotated[str, Field(max_length=1024)]
+    url: Annotated[str, Field(max_length=2048)]
+    published_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
+    description: Annotated[str, Field(max_length=65536)] = ""
+    thumbnail_url: Annotated[str, Field(max_length=2048)] | None = None
+    views: int | None = None
+
+
+class DownloadAttempt(Message):
+    """One try to fetch the media, with one client."""
+
+    id: UUID
+    client: Name
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    error: Text | None = None
+
+
+class DownloadFailure(Message):
+    """Why a download failed. `final` means that another try would not help."""
+
+    reason: Text
+    message: Text
+    final: bool
+
+
+class DownloadObservation(Message):
+    """How the download stands."""
+
+    progress: DownloadProgress | None = None
+    attempts: Annotated[list[DownloadAttempt], Field(max_length=100)] = []
+    result: DownloadResult | None = None
+    failure: DownloadFailure | None = None
+
+
+class Report(Message):
+    """What one worker saw. Sent until acknowledged; the same `id` again changes nothing."""
+
+    id: UUID
+    resource: ResourceRef
+    pod: Name = ""
+    epoch: int
+    seq: int
+    monitor: MonitorObservation | None = None
+    transitions: Annotated[list[Transition], Field(max_length=1000)] = []
+    occurrences: Annotated[list[Occurrence], Field(max_length=1000)] = []
+    feed: FeedObservation | None = None
+    videos: Annotated[list[VideoSeen], Field(max_length=5000)] = []
+    download: DownloadObservation | None = None
+
+
+class ReportAck(Message):
+    """The report is committed. `duplicate` tells that it had been before."""
+
+    id: UUID
+    duplicate: bool = False

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Monitor: watches one live stream."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from ..durations import Duration
+from .base import (
+    AGE,
+    Column,
+    Conditions,
+    LastEvent,
+    Metadata,
+    OneOf,
+    Resource,
+    Seen,
+    Spec,
+    Url,
+    WorkerTemplate,
+    YoutubeVideoId,
+    condition_column,
+    exactly_one_of,
+    rule,
+)
+
+
+def seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)
+
+
+class StreamSource(OneOf):
+    """Where the stream is: exactly one field."""
+
+    model_config = ConfigDict(json_schema_extra=exactly_one_of("url", "youtubeVideoId"))
+
+    url: Url | None = Field(
+        default=None, description="A playlist (HLS), or any page that yt-dlp or streamlink resolves to one."
+    )
+    youtube_video_id: YoutubeVideoId | None = Field(default=None, description="A YouTube video id.")
+
+    @property
+    def page_url(self) -> str:
+        """The URL to resolve."""
+        return self.url or f"https://www.youtube.com/watch?v={self.youtube_video_id}"
+
+
+class BlackCheck(Spec):
+    """The picture is black."""
+
+    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
+    raise_after: Duration = Field(default=seconds(30), description="Media time that must be black.")
+    clear_after: Duration = Field(default=seconds(5), description="Media time that must be good again.")
+    luma: float = Field(default=0.10, ge=0, le=1, description="Brightest luma, of the nominal range, that is black.")
+    area: float = Field(default=0.98, ge=0, le=1, description="Share of the picture that must be black.")
+
+
+class FreezeCheck(Spec):
+    """The picture stands still. Never raised for a stream that has shown no motion yet."""
+
+    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
+    raise_after: Duration = Field(default=seconds(60), description="Media time that must stand still.")
+    clear_after: Duration = Field(default=seconds(5), description="Media time that must move again.")
+    noise_db: float = Field(default=-42, ge=-100, le=0, description="Difference, in dB of full scale, that is noise.")
+
+
+class SilenceCheck(Spec):
+    """The sound is silent. A missing audio track is another matter."""
+
+    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
+    raise_after: Duration = Field(default=seconds(30), description="Media time that must be silent.")
+    clear_after: Duration = Field(default=seconds(3), description="Media time that must have sound again.")
+    level_db: float = Field(default=-50, ge=-120, le=0, description="Loudest level, in dBFS, that is silence.")
+
+
+class StallCheck(Spec):
+    """No new segment arrives."""
+
+    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
+    raise_after: Duration | None = Field(
+        default=None, description="Time without a new segment; unset means max(3 x target duration, 15s)."
+    )
+    clear_after_segments: int = Field(default=2, ge=1, le=20, description="New segments that end the stall.")
+
+
+class SegmentErrorsCheck(Spec):
+    """Segments cannot be fetched or decoded."""
+
+    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
+    consecutive: int = Field(default=3, ge=1, le=100, description="Errors in a row that raise it.")
+    ratio: float = Field(default=0.2, gt=0, le=1, description="Share of failed segments in the window that raises it.")
+    window: Duration = Field(default=seconds(60), description="The window for the share.")
+    clear_after: Duration = Field(default=seconds(30), description="Time without an error that clears it.")
+
+
+class Checks(Spec):
+    """What raises an alert, and when."""
+
+    black: BlackCheck = Field(default_factory=BlackCheck, description="Black picture.")
+    freeze: FreezeCheck = Field(default_factory=FreezeCheck, description="Frozen picture.")
+    silence: SilenceCheck = Field(default_factory=SilenceCheck, description="Silent sound.")
+    stall: StallCheck = Field(default_factory=StallCheck, description="No new segments.")
+    segment_errors: SegmentErrorsCheck = Field(default_factory=SegmentErrorsCheck, description="Broken segments.")
+
+
+class StartSchedule(Spec):
+    """When the stream should begin."""
+
+    start: datetime = Field(description="The planned start.")
+    tolerance: Duration = Field(default=seconds(300), description="How late it may be before stream.delayed is sent.")
+
+
+class MonitorSpec(Spec):
+    """What to watch and how."""
+
+    source: StreamSource = Field(
+        description="Where the stream is. It cannot change: create another Monitor instead.",
+        json_schema_extra=rule("self == oldSelf", "source cannot change; create another Monitor"),
+    )
+    suspend: bool = Field(default=False, description="Stop watching, keep the Monitor.")
+    resolver: Literal["Auto", "Direct", "YtDlp", "Streamlink"] = Field(
+        default="Auto", description="How the source becomes a playlist; Auto tries direct, yt-dlp, streamlink."
+    )
+    depth: Literal["Keyframes", "Full"] = Field(
+        default="Keyframes", description="How much of the picture is decoded: keyframes, or every frame."
+    )
+    look_interval: Duration = Field(
+        default=seconds(30), description="How often to look whether a stream that is not live has begun."
+    )
+    checks: Checks = Field(default_factory=Checks, description="What raises an alert, and when.")
+    schedule: StartSchedule | None = Field(default=None, description="When the stream should begin.")
+    webhook_url: Url | None = Field(
+        default=None, description="A receiver for this Monitor's events only, with the Stream Tracker's signature."
+    )
+    metadata: Metadata = Field(default={}, description="Free text that every event of this Monitor repeats.")
+    template: WorkerTemplate = Field(default_factory=WorkerTemplate, description="The worker's Pod.")
+
+
+class StreamState(StrEnum):
+    """What is known of the stream."""
+
+    UNKNOWN = "Unknown"
+    UPCOMING = "Upcoming"
+    LIVE = "Live"
+    STALLED = "Stalled"
+    ENDED = "Ended"
+    PROBE_BLOCKED = "ProbeBlocked"
+
+
+class Health(StrEnum):
+    """One track's health, in the Stream Tracker's words."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+class StreamStatus(Seen):
+    """The stream as last seen."""
+
+    state: StreamState = StreamState.UNKNOWN
+    title: str | None = None
+    since: datetime | None = None
+    scheduled_start: datetime | None = None
+    reason: str | None = Field(default=None, description="Why it ended or cannot be looked at.")
+
+
+class TrackHealth(Seen):
+    """Health of picture and sound."""
+
+    video: Health = Health.UNKNOWN
+    audio: Health = Health.UNKNOWN
+    last_check_at: datetime | None = None
+
+
+class Statistics(Seen):
+    """Counts since the Monitor was made."""
+
+    total_segments_analyzed: int = 0
+    segment_errors: int = 0
+    blackout_events: int = 0
+    freeze_events: int = 0
+    silence_events: int = 0
+
+
+class MonitorStatus(Seen):
+    """What was seen, in short."""
+
+    observed_generation: int | None = None
+    conditions: Conditions = []
+    pod_name: str | None = None
+    stream: StreamStatus | None = None
+    health: TrackHealth | None = None
+    statistics: Statistics | None = None
+    open_conditions: Annotated[list[str], Field(max_length=64)] = Field(
+        default=[], description="Checks in alert now.", json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    last_event: LastEvent | None = None
+
+
+class Monitor(Resource):
+    """Watches one live stream and tells when picture, sound or delivery fail."""
+
+    KIND: ClassVar[str] = "Monitor"
+    PLURAL: ClassVar[str] = "monitors"
+    SHORT_NAME: ClassVar[str] = "mon"
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        condition_column("Ready"),
+        condition_column("Ready", name="Reason", field="reason"),
+        Column(name="Stream", json_path=".status.stream.state"),
+        Column(name="Open", json_path=".status.openConditions"),
+        Column(name="Last Event", json_path=".status.lastEvent.type"),
+        Column(name="Source", json_path=".spec.source.url", priority=1),
+        Column(name="Pod", json_path=".status.podName", priority=1),
+        AGE,
+    )
+
+    kind: Literal["Monitor"] = "Monitor"
+    spec: MonitorSpec
+    status: MonitorStatus = Field(default_factory=MonitorStatus)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Monitor is one Pod. The kubelet restarts a crashed worker in it; a Pod that is gone or finished is made again here.
+
+Only what the Pod is made from (template, image, settings) rolls it; any other change of the spec reaches the running
+worker through its assignment.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from castwarden_model.resources import Monitor
+
+from ..kinds import POD, Object
+from ..settings import Settings
+from .children import named, obstacle, strays, terminating_since
+from .drift import drifted
+from .plan import Apply, Create, Delete, Is, Plan, conditions, not_ready
+from .pods import describe, finished, run_times, why_finished
+from .worker import SPEC_HASH, annotation, child_name, owner_reference, pod_template
+
+ATTEMPT = "castwarden.dev/attempt"
+_STABLE = timedelta(minutes=10)  # a Pod that ran so long starts over with its back-off
+_LONGEST_BACKOFF = timedelta(minutes=5)
+_STUCK_AFTER = timedelta(minutes=1)  # beyond its grace period: its node is gone
+
+
+def pod_for(monitor: Monitor, settings: Settings, attempt: int = 0) -> Object:
+    """The Pod of one Monitor. `attempt` counts the Pods before it that failed early."""
+    pod = pod_template(monitor, "monitor", settings, restart="OnFailure")
+    metadata = pod["metadata"]
+    metadata["annotations"][ATTEMPT] = str(attempt)
+    metadata |= {
+        "name": child_name("monitor", monitor.metadata.name, 57),
+        "namespace": monitor.metadata.namespace,
+        "ownerReferences": [owner_reference(monitor)],
+    }
+    return {"apiVersion": POD.api_version, "kind": POD.name, **pod}
+
+
+def reconcile(monitor: Monitor, children: Sequence[Object], now: datetime, settings: Settings) -> Plan:
+    """What to do about one Monitor and its Pods."""
+    wanted = pod_for(monitor, settings)
+    name = wanted["metadata"]["name"]
+    pod = named(children, POD, name)
+    plan = _suspended(pod) if monitor.spec.suspend else _running(monitor, wanted, pod, now, settings)
+    fields = {"podName": name if pod is not None or plan.actions else None}
+    cleaned = strays(children, POD, name, monitor.metadata.uid)
+    return Plan((*cleaned, *plan.actions), plan.conditions, fields, plan.again_in)
+
+
+def _suspended(pod: Object | None) -> Plan:
+    actions = (Delete(pod),) if pod is not None and terminating_since(pod) is None else ()
+    why = not_ready("Suspended", "spec.suspend is true; set it to false to go on watching")
+    return Plan(actions, conditions(why, progressing=pod is not None, suspended=True))
+
+
+def _running(monitor: Monitor, wanted: Object, pod: Object | None, now: datetime, settings: Settings) -> Plan:
+    if pod is None:
+        return _working(Create(wanted), not_ready("Pending", "the Pod is being created"))
+    if (why := obstacle(pod, monitor.metadata.uid)) is not None:
+        return _leaving(pod, why, now)
+    if finished(pod):
+        return _finished(monitor, pod, now, settings)
+    if annotation(pod, SPEC_HASH) != wanted["metadata"]["annotations"][SPEC_HASH]:
+        return _working(Delete(pod), not_ready("Replacing", "what the Pod is made from has changed"))
+    wanted = pod_for(monitor, settings, _attempt(pod))
+    seen = describe(pod)
+    repair = (Apply(wanted),) if _pod_drifted(wanted, pod) else ()
+    return Plan(repair, conditions(seen, progressing=seen.reason in ("Pending", "Starting")))
+
+
+def _working(action: Create | Delete | None, why: Is, again_in: float | None = None) -> Plan:
+    return Plan((action,) if action else (), conditions(why, progressing=True), again_in=again_in)
+
+
+def _leaving(pod: Object, why: Is, now: datetime) -> Plan:
+    """A Pod under deletion keeps its name. On a dead node that would be for ever; the gateway fences the old worker."""
+    due = terminating_since(pod)
+    if due is None:
+        return _working(None, why)
+    left = (due + _STUCK_AFTER - now).total_seconds()
+    if left > 0:
+        return _working(None, why, again_in=left)
+    stuck = f"Pod {pod['metadata']['name']} did not end in time, its node may be gone; it is being removed by force"
+    return _working(Delete(pod, grace_seconds=0), not_ready("PodStuck", stuck, warning=True), again_in=60.0)
+
+
+def _finished(monitor: Monitor, pod: Object, now: datetime, settings: Settings) -> Plan:
+    """At once the first time; a Pod that fails early again and again is made again ever more slowly."""
+    started, ended = run_times(pod)
+    stable = started is not None and ended is not None and ended - started >= _STABLE
+    attempt = 0 if stable else _attempt(pod)
+    wait = min(_LONGEST_BACKOFF, timedelta(seconds=10 * 2 ** (attempt - 1))) if attempt else timedelta()
+    since = ended or started or now
+    left = (since + wait - now).total_seconds()
+    why = not_ready("PodFailed", f"Pod {pod['metadata']['name']} ended: {why_finished(pod)}", warning=True)
+    if left > 0:
+        return Plan((), conditions(why, progressing=True), again_in=left)
+    again = Create(pod_for(monitor, settings, attempt + 1))
+    return Plan((Delete(pod, grace_seconds=0), again), conditions(why, progressing=True))
+
+
+def _attempt(pod: Object) -> int:
+    text = annotation(pod, ATTEMPT) or "0"
+    return min(int(text), 16) if text.isdecimal() else 0
+
+
+def _pod_drifted(wanted: Object, pod: Object) -> bool:
+    """A Pod's spec cannot be changed but for its image, so labels, annotations, owner and image are all there is."""
+    containers = [{"name": c["name"], "image": c["image"]} for c in wanted["spec"]["containers"]]
+    visible = {"metadata": wanted["metadata"], "spec": {"containers": containers}}
+    return drifted(visible, pod)

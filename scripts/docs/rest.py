@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/rest.md: every route of the gateway, from the same tables that it serves. Then the models these speak of."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
+from castwarden_gateway.http.problems import ANYWHERE, Problem
+from castwarden_gateway.http.routes import Route, Routes
+from castwarden_gateway.tenants.auth import InvalidTenant
+from castwarden_model.durations import PATTERN as DURATION
+from castwarden_model.resources.base import Spec
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+
+from scripts.docs.tables import cell, fence, sentence, table
+
+_HEAD = """# REST
+
+Every public path starts with `/api/v1`; `/v1` is another name for it. Send `Authorization: Bearer <key>`; an
+administrator acts for another tenant with `X-Tenant-Id: <slug>`. A scope `monitors:*` holds both `monitors:read` and
+`monitors:write`; `*` holds all but `admin`.
+
+An answer is `{"data": ...}`, a page `{"data": [...], "meta": {"count": 50}, "links": {"next": "<cursor>"}}`. Errors are
+problem+json with a stable `code`. These any route may answer; the tables below name what a route adds:
+"""
+_INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-API-Key`. Answers have no envelope.
+"""
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Leaves examples in the order in which they were written."""
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        return value
+
+
+class Models:
+    """The models that were spoken of, to be printed once each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, Any]] = {}
+        self._elsewhere = set(_parts_of_resources(Spec))
+
+    def schema(self, annotation: Any, writing: bool) -> dict[str, Any]:
+        """The JSON Schema of what clients send (`writing`) or get."""
+        mode: JsonSchemaMode = "validation" if writing else "serialization"
+        schema = TypeAdapter(annotation).json_schema(mode=mode, schema_generator=_AsWritten)
+        for name, part in schema.get("$defs", {}).items():
+            self._known.setdefault(name, part)
+        return schema
+
+    def answer(self, annotation: Any) -> str:
+        """What an answer holds, in words."""
+        if annotation is None:
+            return "nothing"
+        if get_origin(annotation) is list:
+            return f"a page of {self.answer(get_args(annotation)[0])}"
+        schema = self.schema(annotation, writing=False)
+        if "title" in schema:
+            self._known.setdefault(schema["title"], schema)
+        return self.type(schema if "title" not in schema else {"$ref": schema["title"]})
+
+    def type(self, schema: dict[str, Any]) -> str:
+        """A field's type; a model is a link."""
+        if "$ref" in schema:
+            name = schema["$ref"].rsplit("/", 1)[-1]
+            if "enum" in self._known.get(name, {}):
+                return self.type(self._known[name])
+            return f"[{name}]({'resources.md' if name in self._elsewhere else '#' + name.lower()})"
+        if choices := schema.get("anyOf") or schema.get("oneOf"):
+            return " or ".join(self.type(choice) for choice in choices)
+        if "enum" in schema or "const" in schema:
+            return " ".join(f"`{choice}`" for choice in schema.get("enum") or [schema["const"]])
+        if schema.get("type") == "array":
+            return f"list of {self.type(schema['items'])}"
+        return "duration" if schema.get("pattern") == DURATION else schema.get("format") or schema.get("type", "any")
+
+    def fields(self, schema: dict[str, Any], writing: bool = False) -> str:
+        rows = []
+        for name, field in schema.get("properties", {}).items():
+            type_ = self.type(field).removesuffix(" or null") if writing else self.type(field)
+            given = "required" if name in schema.get("required", ()) else _default(field.get("default"))
+            meaning = cell(field.get("description") or field.get("anyOf", [{}])[0].get("description", ""))
+            rows.append((f"`{name}`", type_, given, meaning) if writing else (f"`{name}`", type_, meaning))
+        return table(("field", "type", "default", "meaning") if writing else ("field", "type", "meaning"), rows)
+
+    def sections(self) -> Iterator[str]:
+        for name in sorted(self._known):
+            schema = self._known[name]
+            if name not in self._elsewhere and "properties" in schema:
+                yield f"### {name}\n"
+                if schema.get("description"):
+                    yield cell(schema["description"]) + "\n"
+                yield self.fields(schema)
+
+
+def page() -> str:
+    models = Models()
+    parts = [_HEAD, _problems(), "## Public\n", *_routes(PUBLIC_ROUTES, models)]
+    parts += ["## Internal\n", _INTERNAL, *_routes(INTERNAL_ROUTES, models)]
+    return "\n".join([*parts, "## Models\n", *models.sections()])
+
+
+def _routes(tables: tuple[Routes, ...], models: Models) -> Iterator[str]:
+    for each in tables:
+        for route in each:
+            yield from _route(route, models)
+
+
+def _route(route: Route, models: Models) -> Iterator[str]:
+    yield f"### {route.method} {route.path}\n"
+    said = sentence(route.handler.__doc__) or route.handler.__name__.replace("_", " ").capitalize() + "."
+    scope = f" Scope `{route.scope}`." if route.scope else ""
+    others = f" Also {', '.join(f'`{path}`' for path in route.aliases)}." if route.aliases else ""
+    yield f"{said}{scope}{others}\n"
+    if route.query is not None:
+        yield "Query:\n"
+        yield models.fields(models.schema(route.query, writing=True), writing=True)
+    if route.body is not None:
+        yield from _body(route.body, models)
+    answers = [(str(status), models.answer(kind)) for status, kind in route.returns.items()]
+    own = sorted(set(route.problems) - set(ANYWHERE), key=lambda problem: (problem.status, problem.code))
+    problems = [(str(problem.status), f"`{problem.code}`: {problem.title}") for problem in own]
+    yield table(("status", "answer"), answers + problems)
+
+
+def _body(body: type[BaseModel], models: Models) -> Iterator[str]:
+    schema = models.schema(body, writing=True)
+    yield f"Body: {cell(schema['description'])}\n" if "description" in schema else "Body:\n"
+    yield models.fields(schema, writing=True)
+    for example in schema.get("examples", ()):
+        body.model_validate(example)
+        yield fence(example)
+
+
+def _problems() -> str:
+    problems: list[type[Problem]] = sorted((*ANYWHERE, InvalidTenant), key=lambda one: one.status)
+    rows = [(str(one.status), f"`{one.code}`", one.title) for one in problems]
+    return table(("status", "code", "when"), rows)
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, "", []) or isinstance(value, dict) else f"`{json.dumps(value)}`"
+
+
+def _parts_of_resources(kind: type[BaseModel]) -> Iterator[str]:
+    """Names of the models that docs/resources.md describes."""
+    for part in kind.__subclasses__():
+        yield part.__name__
+        yield from _parts_of_resources(part)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Assignments, and who may ask for them."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from castwarden_base.waiting import wait_until
+from castwarden_gateway.app import Gateway
+
+from tests.integration.gateway.conftest import PATIENCE, Api, monitor, report, transition
+from tests.integration.gateway.kube_double import KubeDouble, Object
+
+
+@pytest.fixture
+async def obj(gateway: Gateway, kube_api: KubeDouble) -> Object:
+    found = kube_api.put("monitors", monitor("one"))
+    await wait_until(lambda: gateway.resources.monitors.get("default", "one"), PATIENCE)
+    return found
+
+
+def path(obj: Object, **query: Any) -> str:
+    meta = obj["metadata"]
+    extra = "".join(f"&{name}={value}" for name, value in query.items())
+    return f"/internal/v1/assignments/{obj['kind']}/{meta['namespace']}/{meta['name']}?uid={meta['uid']}{extra}"
+
+
+def worker(gateway: Gateway, session: aiohttp.ClientSession, token: str) -> Api:
+    return Api(session, f"http://127.0.0.1:{gateway.internal_port}", {"Authorization": f"Bearer {token}"})
+
+
+async def test_a_worker_that_begins_gets_the_spec_and_what_is_known(internal: Api, obj: Object) -> None:
+    first = (await internal.get(path(obj))).body
+    assert (first["kind"], first["epoch"], first["stream"], first["open"]) == ("Monitor", 1, "Unknown", [])
+    assert first["spec"]["checks"]["black"]["raiseAfter"] == "30s"
+    seen = {"stream": "Live", "statistics": {"blackout_events": 2}}
+    raised = transition("black", "raised")
+    await internal.post("/internal/v1/reports", report(obj, monitor=seen, transitions=[raised]))
+    second = (await internal.get(path(obj))).body
+    assert (second["epoch"], second["stream"], second["statistics"]["blackoutEvents"]) == (2, "Live", 2)
+    assert [(one["condition"], one["episode"]) for one in second["open"]] == [("black", raised["episode"])]
+
+
+async def test_a_wait_ends_with_204_when_nothing_changes_and_at_once_when_the_spec_does(
+    gateway: Gateway, internal: Api, kube_api: KubeDouble, obj: Object
+) -> None:
+    version = (await internal.get(path(obj))).body["version"]
+    assert (await internal.get(path(obj, version=version, wait=0.05))).status == 204
+    waiting = asyncio.create_task(internal.get(path(obj, version=version, wait=30)))
+    kube_api.put("monitors", {**obj, "metadata": {**obj["metadata"]}, "status": {"podName": "x"}})
+    kube_api.put("monitors", {**obj, "metadata": {**obj["metadata"]}, "spec": {**obj["spec"], "depth": "Full"}})
+    answer = await asyncio.wait_for(waiting, PATIENCE)
+    assert (answer.status, answer.body["spec"]["depth"], answer.body["epoch"]) == (200, "Full", 1)
+    assert answer.body["version"] != version
+
+
+async def test_a_waiting_worker_hears_at_once_that_its_resource_is_gone(
+    internal: Api, kube_api: KubeDouble, obj: Object
+) -> None:
+    version = (await internal.get(path(obj))).body["version"]
+    waiting = asyncio.create_task(internal.get(path(obj, version=version, wait=30)))
+    kube_api.remove("monitors", "default", "one")
+    answer = await asyncio.wait_for(waiting, PATIENCE)
+    assert (answer.status, answer.body["code"]) == (404, "gone")
+
+
+async def test_thousands_may_wait_at_once(internal: Api, obj: Object, gateway: Gateway) -> None:
+    version = (await internal.get(path(obj))).body["version"]
+    cache = gateway.resources.monitors.cache
+    waits = [asyncio.create_task(cache.changed("default", f"other-{n}", 60)) for n in range(5000)]
+    waiting = asyncio.create_task(internal.get(path(obj, version=version, wait=0.2)))
+    assert (await waiting).status == 204
+    cache.wake_all()
+    assert all(await asyncio.gather(*waits))
+
+
+async def test_a_token_opens_only_the_resource_of_its_pod(
+    gateway: Gateway, session: aiohttp.ClientSession, kube_api: KubeDouble, obj: Object
+) -> None:
+    other = kube_api.put("monitors", monitor("two"))
+    mine = worker(gateway, session, kube_api.add_pod("monitor-one", "Monitor", "one"))
+    assert (await mine.get(path(obj))).status == 200
+    assert (await mine.get(path(other))).status == 403
+    assert (await mine.post("/internal/v1/reports", report(other))).status == 403
+    elsewhere = worker(gateway, session, kube_api.add_pod("monitor-one", "Monitor", "one", namespace="elsewhere"))
+    assert (await elsewhere.get(path(obj))).status == 403
+
+
+async def test_a_token_is_worth_nothing_when_it_is_unknown_unbound_or_its_pod_is_gone(
+    gateway: Gateway, session: aiohttp.ClientSession, kube_api: KubeDouble, obj: Object
+) -> None:
+    token = kube_api.add_pod("monitor-one", "Monitor", "one")
+    kube_api.tokens["unbound"] = {**kube_api.tokens[token], "user": {"username": "system:serviceaccount:default:x"}}
+    kube_api.tokens["other-audience"] = {**kube_api.tokens[token], "audiences": ["else"]}
+    kube_api.remove("pods", "default", "monitor-one")
+    for bad in ("nonsense", "unbound", "other-audience", token):
+        answer = await worker(gateway, session, bad).get(path(obj))
+        assert (answer.status, answer.body["code"]) == (401, "unauthorized"), bad
+    assert (await Api(session, f"http://127.0.0.1:{gateway.internal_port}", {}).get(path(obj))).status == 401
+    wrong = Api(session, f"http://127.0.0.1:{gateway.internal_port}", {"X-Internal-API-Key": "wrong"})
+    assert (await wrong.get(path(obj))).status == 401
+
+
+async def test_a_token_is_reviewed_once_a_minute(
+    gateway: Gateway, session: aiohttp.ClientSession, kube_api: KubeDouble, obj: Object
+) -> None:
+    mine = worker(gateway, session, kube_api.add_pod("monitor-one", "Monitor", "one"))
+    for seq in range(3):
+        assert (await mine.post("/internal/v1/reports", report(obj, seq=seq, epoch=0))).status == 200
+    reviews = [path for _, path in kube_api.requests if path.endswith("tokenreviews")]
+    assert len(reviews) == 1
+
+
+async def test_a_pod_that_was_replaced_is_fenced_off(
+    gateway: Gateway, session: aiohttp.ClientSession, api: Api, kube_api: KubeDouble, obj: Object
+) -> None:
+    old = worker(gateway, session, kube_api.add_pod("monitor-one-a", "Monitor", "one"))
+    new = worker(gateway, session, kube_api.add_pod("monitor-one-b", "Monitor", "one"))
+    first = (await old.get(path(obj))).body
+    assert (await new.get(path(obj))).body["epoch"] == first["epoch"] + 1
+    late = await old.post("/internal/v1/reports", report(obj, epoch=first["epoch"]))
+    assert (late.status, late.body["code"]) == (409, "fenced")
+
+
+async def test_a_restarted_container_of_the_same_pod_may_send_what_it_had_kept(
+    gateway: Gateway, session: aiohttp.ClientSession, api: Api, kube_api: KubeDouble, obj: Object
+) -> None:
+    pod = worker(gateway, session, kube_api.add_pod("monitor-one", "Monitor", "one"))
+    first = (await pod.get(path(obj))).body["epoch"]
+    await pod.get(path(obj))
+    kept = report(obj, epoch=first, seq=9, monitor={"stream": "Ended"}, transitions=[transition("black", "raised")])
+    assert (await pod.post("/internal/v1/reports", kept)).status == 200
+    shown = (await api.get("/api/v1/monitors/one")).data
+    assert (shown["stream_status"], shown["open_conditions"]) == ("unknown", ["black"])
+
+
+async def test_the_public_key_opens_nothing_inside_and_the_other_way_round(
+    gateway: Gateway, session: aiohttp.ClientSession, api: Api, internal: Api, obj: Object
+) -> None:
+    assert (await api.get(path(obj))).status == 404
+    assert (await internal.get("/api/v1/monitors")).status == 404
+    assert (await internal.with_headers().get("/healthz")).status == 200

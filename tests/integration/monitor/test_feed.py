@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following one playlist, on made-up servers."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from castwarden_base.waiting import wait_until
+from castwarden_model.resources.monitor import Checks
+from castwarden_worker.monitor.analyzer import Analysis, Analyzer
+from castwarden_worker.monitor.checks import CheckSet
+from castwarden_worker.monitor.errors import Refused
+from castwarden_worker.monitor.feed import Feed, Job, Outcome
+from castwarden_worker.monitor.fetch import Fetcher, Page, Payload
+from castwarden_worker.monitor.playlist import Segment
+from castwarden_worker.monitor.tracker import Tracker, Update
+
+
+class Server(Fetcher):
+    """Answers from memory: `segments` names, each fetched by `answer`."""
+
+    def __init__(self, segments: int, answer: Callable[[Segment], bytes], *, ended: bool = False) -> None:
+        self.segments, self.answer, self.ended = segments, answer, ended
+        self.loads = 0
+
+    async def playlist(self, url: str, timeout: float) -> Page:
+        self.loads += 1
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1"]
+        lines += [f"#EXTINF:1,\n{number}.ts" for number in range(self.segments)]
+        return Page("\n".join([*lines, "#EXT-X-ENDLIST" * self.ended]).encode(), url)
+
+    async def segment(self, segment: Segment, base: str, timeout: float) -> Payload:
+        data = self.answer(segment)
+        return Payload(data, None, len(data))
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.analyses: list[Analysis] = []
+
+    async def update(self, _: Feed, __: Update) -> None: ...
+
+    async def segment(self, _: Feed, __: Job, analysis: Analysis) -> None:
+        self.analyses.append(analysis)
+
+
+def feed(notes: Notes, analyzer: Any = None, *, whole: bool = False) -> Feed:
+    analyzer = analyzer or Analyzer(CheckSet.of(Checks()))
+    return Feed(analyzer, Tracker(whole=whole), on_update=notes.update, on_segment=notes.segment)
+
+
+async def test_segments_that_are_forbidden_ask_for_a_new_url() -> None:
+    def forbid(_: Segment) -> bytes:
+        raise Refused("HTTP 403", 403)
+
+    notes = Notes()
+    async with asyncio.timeout(60):
+        assert await feed(notes).run(Server(4, forbid), "http://origin.example/live.m3u8") is Outcome.UNAVAILABLE
+    assert [analysis.error for analysis in notes.analyses] == ["HTTP 403"] * 4
+
+
+async def test_a_finished_playlist_is_analysed_to_its_last_segment_however_long() -> None:
+    notes = Notes()
+    server = Server(100, lambda segment: b"<html>", ended=True)
+    assert await feed(notes, whole=True).run(server, "http://origin.example/vod.m3u8") is Outcome.ENDED
+    assert len(notes.analyses) == 100
+    assert notes.analyses[-1].start.media == 99
+
+
+async def test_what_an_analysis_has_found_is_told_although_watching_was_stopped() -> None:
+    class Slow(Analyzer):
+        began, go_on = threading.Event(), threading.Event()
+
+        def analyze(self, *given: Any) -> Analysis:
+            self.began.set()
+            self.go_on.wait(60)
+            return super().analyze(*given)
+
+    notes, slow = Notes(), Slow(CheckSet.of(Checks()))
+    running = asyncio.create_task(feed(notes, slow).run(Server(1, lambda _: b"<html>"), "http://origin.example/x.m3u8"))
+    await wait_until(slow.began.is_set, 60)
+    running.cancel()
+    slow.go_on.set()
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    assert len(notes.analyses) == 1
+
+
+async def test_live_media_that_we_cannot_keep_up_with_is_skipped_and_takes_its_time() -> None:
+    notes, gate = Notes(), asyncio.Event()
+
+    class Behind(Server):
+        async def segment(self, segment: Segment, base: str, timeout: float) -> Payload:
+            await gate.wait()
+            return await super().segment(segment, base, timeout)
+
+    server = Behind(1, lambda _: b"<html>")
+    running = asyncio.create_task(feed(notes).run(server, "http://origin.example/live.m3u8"))
+    await wait_until(lambda: server.loads == 1, 60)
+    server.segments = 101
+    await wait_until(lambda: server.loads >= 2, 60)
+    server.ended = True
+    gate.set()
+    async with asyncio.timeout(60):
+        assert await running is Outcome.ENDED
+    assert len(notes.analyses) < 40
+    assert notes.analyses[-1].start.media == 100

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One rendition's segments, from bytes to changes: demux, put on the timeline, look and listen. Runs in a thread."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .checks import CheckSet
+from .checks.base import Check
+from .ears import Ears
+from .episode import Change, Moment
+from .errors import SegmentError, Unreadable
+from .eyes import Eyes, Place
+from .media import Init, Media, Track, demux
+from .playlist import Segment
+from .timeline import Timeline
+
+_WRAP = 2**33 / 90_000
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What one segment showed. `error`: it is broken; `remark`: it cannot be read, and that is nobody's fault."""
+
+    start: Moment
+    seconds: float
+    changes: tuple[Change, ...] = ()
+    error: str | None = None
+    remark: str | None = None
+    has_video: bool = False
+    has_audio: bool = False
+
+
+class Analyzer:
+    """Remembers what one rendition's segments need of each other: decoders, timeline, kept pictures and sound."""
+
+    def __init__(
+        self, checks: CheckSet, *, video: bool = True, audio: bool = True, follow: Timeline | None = None
+    ) -> None:
+        self.timeline = Timeline(follow)
+        self.eyes = Eyes(checks.pictures)
+        self.ears = Ears(checks.sounds)
+        self._video = video
+        self._audio = audio
+        self._checks: tuple[Check, ...] = (*(checks.pictures if video else ()), *(checks.sounds if audio else ()))
+
+    def set_depth(self, *, full: bool) -> None:
+        """How much is decoded from the next segment on."""
+        self.eyes.full = self.ears.full = full
+
+    def analyze(self, segment: Segment, data: bytes, init: Init | None, wall: float) -> Analysis:
+        """`wall` is the Unix time at which the segment's media began."""
+        if segment.discontinuity:
+            self._lost()
+        try:
+            media = demux(data, init)
+            return self._analyze(segment, media, wall)
+        except SegmentError as error:
+            return self._unseen(segment, wall, error=str(error))
+        except Unreadable as error:
+            return self._unseen(segment, wall, remark=str(error))
+
+    def missing(self, segment: Segment, wall: float, error: str | None, remark: str | None = None) -> Analysis:
+        """The segment could not be fetched (or, without an error, is announced as a gap)."""
+        return self._unseen(segment, wall, error=error, remark=remark)
+
+    def skip(self, seconds: float) -> None:
+        """Media was gone before we saw it."""
+        self.timeline.skip(seconds)
+        self._lost()
+
+    def _analyze(self, segment: Segment, media: Media, wall: float) -> Analysis:
+        tracks = [track for track in self._tracks(media) if track.samples]
+        if not tracks:
+            raise SegmentError("no picture and no sound in the segment")
+        first = tracks[0].first_pts  # the picture's, when there is one
+        start = self.timeline.place(first, segment.duration, discontinuity=segment.discontinuity)
+        place = _placing(first, Moment(start, wall))
+        until = Moment(start, wall).plus(segment.duration)
+        changes = [change for check in self._checks if (change := check.settle(until))]
+        senses = (self.eyes, self.ears)
+        before = [(sense.tried, sense.failed) for sense in senses]
+        if media.video and self._video:
+            changes += self.eyes.look(media.video, place, until)
+        if media.audio and self._audio:
+            changes += self.ears.listen(media.audio, place)
+        return Analysis(
+            Moment(start, wall),
+            segment.duration,
+            tuple(sorted(changes, key=lambda change: change.at.media)),
+            media.damage or _too_short(tracks, segment.duration) or _undecodable(senses, before),
+            has_video=media.video is not None,
+            has_audio=media.audio is not None,
+        )
+
+    def _tracks(self, media: Media) -> Iterator[Track]:
+        if media.video and self._video:
+            yield media.video
+        if media.audio and self._audio:
+            yield media.audio
+
+    def _unseen(
+        self, segment: Segment, wall: float, *, error: str | None = None, remark: str | None = None
+    ) -> Analysis:
+        start = Moment(self.timeline.edge, wall)
+        self.skip(segment.duration)
+        return Analysis(start, segment.duration, error=error, remark=remark)
+
+    def _lost(self) -> None:
+        self.eyes.lost()
+        self.ears.lost()
+
+
+def _placing(first_pts: float, start: Moment) -> Place:
+    def place(pts: float) -> Moment:
+        after = pts - first_pts
+        return start.plus(after + _WRAP if after < -_WRAP / 2 else after)
+
+    return place
+
+
+def _undecodable(senses: tuple[Eyes | Ears, ...], before: list[tuple[int, int]]) -> str | None:
+    """When all that was tried in this segment failed."""
+    for sense, (tried, failed) in zip(senses, before, strict=True):
+        if sense.failed > failed and sense.failed - failed == sense.tried - tried:
+            return "its picture cannot be decoded" if isinstance(sense, Eyes) else "its sound cannot be decoded"
+    return None
+
+
+def _too_short(tracks: list[Track], seconds: float) -> str | None:
+    """A segment that was cut may still be well-formed; its timestamps tell."""
+    covered = max((_covered(track) for track in tracks if len(track.samples) > 1), default=seconds)
+    return f"it holds {covered:.1f} s of {seconds:.1f} s" if covered < seconds / 2 else None
+
+
+def _covered(track: Track) -> float:
+    times = sorted(sample.pts for sample in track.samples)
+    usual = sorted(later - earlier for earlier, later in pairwise(times))[len(times) // 2 - 1]
+    return times[-1] - times[0] + usual

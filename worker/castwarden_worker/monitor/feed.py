@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Follows one media playlist: one loop reloads it on time, another fetches and analyses the segments it announced."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from .analyzer import Analysis, Analyzer
+from .errors import FetchError, PlaylistError, Refused, StreamError, Unreadable
+from .fetch import Fetcher, Page, Payload
+from .playlist import MediaPlaylist, MultivariantPlaylist, parse
+from .tracker import Arrival, Tracker, Update
+
+_BACKLOG = 32  # segments waiting; live media beyond that is skipped and counts as missed
+_PATIENCE = 3  # refusals in a row before the source is given up
+_FIRST_PATIENCE = 5  # failures of any kind before the first playlist
+
+
+class Outcome(Enum):
+    """Why following came to an end."""
+
+    ENDED = auto()  # the playlist says so (EXT-X-ENDLIST), and all of it was analysed
+    UNAVAILABLE = auto()  # there is no playlist to be had from this URL: resolve the source again
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A segment to analyse; `wall` is the Unix time of its first picture."""
+
+    arrival: Arrival
+    base: str
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """How the last segment came in, for people who look."""
+
+    sequence: int = 0
+    duration: float = 0.0
+    size: int = 0
+    seconds: float = 0.0
+
+
+class Feed:
+    """One rendition. `on_update` and `on_segment` are awaited in order."""
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        tracker: Tracker,
+        *,
+        on_update: Callable[["Feed", Update], Awaitable[None]],
+        on_segment: Callable[["Feed", Job, Analysis], Awaitable[None]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.analyzer = analyzer
+        self.tracker = tracker
+        self.problem: str | None = None
+        self.fetched = Fetched()
+        self._on_update = on_update
+        self._on_segment = on_segment
+        self._clock = clock
+        self._queue: asyncio.Queue[Job | None] = asyncio.Queue(_BACKLOG)
+        self._dropped = 0.0
+        self._locked_out = 0  # segments in a row that we were not allowed to have
+
+    async def run(self, fetcher: Fetcher, url: str, page: Page | None = None) -> Outcome:
+        """Follows `url` (`page`: as it was just loaded) until it ends or cannot be had any more."""
+        self._queue = asyncio.Queue(_BACKLOG)
+        self._locked_out = 0
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._analyse_all(fetcher))
+            outcome = await self._reload(fetcher, url, page)
+            await self._queue.put(None)
+        return outcome
+
+    async def _reload(self, fetcher: Fetcher, url: str, page: Page | None) -> Outcome:
+        loop = asyncio.get_running_loop()
+        refusals = 0
+        while True:
+            now = loop.time()
+            try:
+                page = page or await fetcher.playlist(url, max(5.0, min(2 * self.tracker.target_duration, 15.0)))
+                update = self.tracker.update(media_playlist(page), now)
+                self.problem, refusals = None, 0
+            except StreamError as error:
+                self.problem = str(error)
+                self.tracker.failed(loop.time())
+                refusals += isinstance(error, (Refused, PlaylistError))
+                if refusals >= _PATIENCE or (self.tracker.last_new is None and self.tracker.failures > _FIRST_PATIENCE):
+                    return Outcome.UNAVAILABLE
+            else:
+                await self._announce(update, page)
+                if update.ended:
+                    return Outcome.ENDED
+            if self._locked_out >= _PATIENCE:
+                return Outcome.UNAVAILABLE
+            page = None
+            await asyncio.sleep(self.tracker.wait(loop.time()))
+
+    async def _announce(self, update: Update, page: Page) -> None:
+        await self._on_update(self, update)
+        now = self._clock()
+        for arrival in update.new:
+            segment = arrival.segment
+            wall = now - arrival.behind - segment.duration if segment.program_time is None else segment.program_time
+            job = Job(arrival, page.url, wall)
+            if update.ended:
+                await self._queue.put(job)
+            else:
+                self._put(job)
+
+    def _put(self, job: Job) -> None:
+        """Live media does not wait: when we cannot keep up, the oldest segments are skipped."""
+        if self._queue.full() and (oldest := self._queue.get_nowait()):
+            self._dropped += oldest.arrival.missed + oldest.arrival.segment.duration
+        self._queue.put_nowait(job)
+
+    async def _analyse_all(self, fetcher: Fetcher) -> None:
+        while job := await self._queue.get():
+            dropped, self._dropped = self._dropped, 0.0
+            found = await self._get(fetcher, job)
+            await _to_its_end(self._analyse(job, found, job.arrival.missed + dropped))
+
+    async def _get(self, fetcher: Fetcher, job: Job) -> Payload | StreamError | None:
+        """The segment, or why it could not be had; None for one that is announced as a gap."""
+        segment = job.arrival.segment
+        if segment.gap:
+            return None
+        began = asyncio.get_running_loop().time()
+        try:
+            payload = await self._fetch(fetcher, job)
+        except StreamError as error:
+            forbidden = isinstance(error, Refused) and error.status != 404
+            self._locked_out = self._locked_out + 1 if forbidden else 0
+            return error
+        self._locked_out = 0
+        took = asyncio.get_running_loop().time() - began
+        self.fetched = Fetched(segment.sequence, segment.duration, payload.size, took)
+        return payload
+
+    async def _analyse(self, job: Job, found: Payload | StreamError | None, missed: float) -> None:
+        segment = job.arrival.segment
+        if missed:
+            self.analyzer.skip(missed)
+        if isinstance(found, Payload):
+            analysis = await asyncio.to_thread(self.analyzer.analyze, segment, found.data, found.init, job.wall)
+        elif isinstance(found, Unreadable):
+            analysis = self.analyzer.missing(segment, job.wall, None, remark=str(found))
+        else:
+            analysis = self.analyzer.missing(segment, job.wall, None if found is None else str(found))
+        await self._on_segment(self, job, analysis)
+
+    async def _fetch(self, fetcher: Fetcher, job: Job) -> Payload:
+        segment = job.arrival.segment
+        timeout = max(10.0, min(3 * segment.duration, 30.0))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await fetcher.segment(segment, job.base, timeout)
+        except FetchError:
+            if loop.time() - began > timeout / 2:
+                raise
+        # At the live edge a segment may be announced a moment before every cache has it.
+        await asyncio.sleep(min(1.0, segment.duration / 2))
+        return await fetcher.segment(segment, job.base, timeout)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """What an analysis has found is told even when watching is stopped meanwhile: checks never find it twice."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def media_playlist(page: Page) -> MediaPlaylist:
+    """The media playlist in `page`; PlaylistError when it is something else."""
+    playlist = parse(page.data)
+    if isinstance(playlist, MultivariantPlaylist):
+        raise PlaylistError("a multivariant playlist where a media playlist was announced")
+    return playlist

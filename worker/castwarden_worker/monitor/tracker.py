@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a reloaded media playlist brings: new segments, missed ones, a new epoch, the end. Pure: time is passed in.
+
+A segment is known by (epoch, sequence). An origin that begins to number anew (YouTube does after a long encoder drop)
+starts a new epoch instead of looking like a stall; a cache that serves an older copy does not.
+"""
+
+from dataclasses import dataclass, replace
+
+from .playlist import MediaPlaylist, Segment
+
+_MAX_RETRY = 5.0
+_MOST = 32  # segments of a first load
+_MIN_RELOAD = 0.3  # seconds; a target duration of zero must not become a busy loop
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A segment that is new to us."""
+
+    segment: Segment
+    epoch: int
+    behind: float  # seconds of media that follow it in the same playlist
+    missed: float = 0.0  # seconds of media between it and the segment before that were gone before we saw them
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one reload brought."""
+
+    new: tuple[Arrival, ...] = ()
+    epoch_changed: tuple[int, int] | None = None  # (last sequence of the old epoch, first of the new)
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    name: str
+    program_time: float | None
+
+    @classmethod
+    def of(cls, segment: Segment) -> "_Mark":
+        """The file name alone: hosts, folders and signatures change when a URL is renewed."""
+        return cls(segment.uri.partition("?")[0].rpartition("/")[2], segment.program_time)
+
+    def matches(self, other: "_Mark") -> bool:
+        if self.program_time is not None and other.program_time is not None:
+            return abs(self.program_time - other.program_time) < 1.0
+        return self.name == other.name
+
+
+class Tracker:
+    """Memory of one media playlist.
+
+    `lookback` bounds, in seconds, how far behind the live edge the first load begins; `whole` takes all that a
+    finished playlist has.
+    """
+
+    def __init__(self, lookback: float = 30.0, *, whole: bool = False) -> None:
+        self.epoch = 0
+        self.target_duration = 6.0
+        self.last_sequence: int | None = None
+        self.last_new: float | None = None  # monotonic time of the load that brought the newest segment
+        self.new_count = 0  # segments that arrived since the first load, which tells nothing of when they came
+        self.failures = 0  # loads in a row that failed
+        self._lookback = lookback
+        self._whole = whole
+        self._marks: dict[int, _Mark] = {}
+        self._behind: int | None = None  # newest sequence of the playlist before, when that was behind ours
+        self._reload_in = 0.0
+        self._loaded = 0.0
+
+    def update(self, playlist: MediaPlaylist, now: float) -> Update:
+        """Takes a freshly loaded playlist."""
+        self.target_duration = playlist.target_duration
+        changed = self._epoch_change(playlist)
+        if changed:
+            self.epoch += 1
+            self.last_sequence = None
+        new = self._new(playlist, changed is not None)
+        if new:
+            self.new_count += 0 if self.last_new is None else len(new)
+            self.last_new = now
+            self.last_sequence = new[-1].segment.sequence
+            self._marks = {segment.sequence: _Mark.of(segment) for segment in playlist.segments[-64:]}
+        self.failures = 0
+        self._loaded = now
+        self._reload_in = playlist.target_duration * (1.0 if new else 0.5)
+        return Update(new, changed, playlist.ended)
+
+    def failed(self, now: float) -> None:
+        """The playlist could not be loaded."""
+        self._loaded = now
+        self.failures += 1
+        self._reload_in = min(max(1.0, self.target_duration / 2) * 2 ** min(self.failures - 1, 4), _MAX_RETRY)
+
+    def renewed(self) -> None:
+        """The playlist comes from another URL now: file names say nothing about identity."""
+        self._marks = {}
+        self._behind = None
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next load (RFC 8216 §6.3.4: the target duration after a change, else half of it)."""
+        return max(0.0, self._loaded + max(self._reload_in, _MIN_RELOAD) - now)
+
+    def _new(self, playlist: MediaPlaylist, new_epoch: bool) -> tuple[Arrival, ...]:
+        first_load = self.last_new is None
+        last = -1 if self.last_sequence is None else self.last_sequence
+        fresh = [segment for segment in playlist.segments if segment.sequence > last]
+        if first_load and not (self._whole and playlist.ended):
+            fresh = _newest(fresh, self._lookback)
+        missed = 0.0
+        if fresh and not first_load and not new_epoch:
+            missed = (fresh[0].sequence - last - 1) * fresh[0].duration
+        arrivals: list[Arrival] = []
+        behind = 0.0
+        if fresh and new_epoch:
+            fresh[0] = replace(fresh[0], discontinuity=True)
+        for segment in reversed(fresh):
+            arrivals.append(Arrival(segment, self.epoch, behind, missed if segment is fresh[0] else 0.0))
+            behind += segment.duration
+        return tuple(reversed(arrivals))
+
+    def _epoch_change(self, playlist: MediaPlaylist) -> tuple[int, int] | None:
+        """Whether the numbering began anew.
+
+        Segments that we know by number but not by content prove it at once; a playlist that lies wholly behind ours
+        must be seen twice, and go on, or a lagging cache would pass for it.
+        """
+        if self.last_sequence is None or not playlist.segments:
+            return None
+        newest = playlist.segments[-1].sequence
+        known = [(mark, segment) for segment in playlist.segments if (mark := self._marks.get(segment.sequence))]
+        change = (self.last_sequence, playlist.segments[0].sequence)
+        if known:
+            self._behind = None
+            return None if any(mark.matches(_Mark.of(segment)) for mark, segment in known) else change
+        if newest >= self.last_sequence:
+            self._behind = None
+            return None
+        before, self._behind = self._behind, newest
+        if before is None:
+            return None
+        self._behind = None
+        return change
+
+
+def _newest(segments: list[Segment], seconds: float) -> list[Segment]:
+    """The last segments that together last no longer than `seconds`, and at least one."""
+    total = 0.0
+    segments = segments[-_MOST:]
+    for index in range(len(segments) - 1, -1, -1):
+        total += segments[index].duration
+        if total > seconds and index < len(segments) - 1:
+            return segments[index + 1 :]
+    return segments

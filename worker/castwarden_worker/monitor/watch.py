@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watches one live stream: playlist, segments, measurements, checks, transitions. Run by the role
+`monitor` and by the probe.
+
+    watch = Watch(session, spec, emit, stream=assignment.stream, open=assignment.open, statistics=assignment.statistics)
+    outcome = await watch.run(Source(url, headers))  # Outcome.ENDED, or UNAVAILABLE: resolve again and run() again
+    watch.configure(new_spec)                        # at any time, also while run() is under way; nothing restarts
+    watch.observation(), watch.view()                # at any time: what is known now
+    await watch.end("stream_no_longer_live")         # the caller knows by other means that the stream is over
+
+`emit` is awaited once per fact, in order. Cancelling the task that runs `run()` is the way to stop. What was learnt
+stays in the object, so `run()` may be called again with another source and nothing is told twice.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import aiohttp
+from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Transition
+from castwarden_model.resources.monitor import Health, MonitorSpec, Statistics, StreamState
+
+from . import facts
+from .analyzer import Analysis, Analyzer
+from .checks import CheckSet
+from .episode import Change, Moment
+from .errors import StreamError
+from .feed import Feed, Job, Outcome, media_playlist
+from .fetch import Fetcher, Page, join
+from .playlist import MultivariantPlaylist, parse
+from .renditions import choose
+from .tracker import Tracker, Update
+from .view import View, view_of
+
+__all__ = ["Emit", "Outcome", "Source", "Watch"]
+
+_TICK = 0.5  # seconds between looks at the clock
+_LOOKBACK = 30.0  # seconds before the live edge where a stream that is new to us begins
+_OPEN_TRIES = 3
+_OPEN_WAIT = 2.0
+_STRAGGLER = 30.0  # seconds that one rendition may end after the other
+
+Emit = Callable[[Transition | Occurrence], Awaitable[None]]
+_COUNTERS = {"black": "blackout_events", "freeze": "freeze_events", "silence": "silence_events"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A playlist (multivariant or media) and the headers that its resolver wants sent with every request."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    title: str | None = None
+
+
+class Watch:
+    """One stream.
+
+    `stream`, `open` and `statistics` say what is known from before; `whole` analyses a finished playlist from its
+    beginning instead of its last half minute; `clock` gives Unix time.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        spec: MonitorSpec,
+        emit: Emit,
+        *,
+        stream: StreamState = StreamState.UNKNOWN,
+        open: Iterable[OpenCondition] = (),  # noqa: A002 - the message's name for it
+        statistics: Statistics | None = None,
+        whole: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.checks = CheckSet.of(spec.checks)
+        self.statistics = statistics.model_copy() if statistics else Statistics()
+        self.feeds: tuple[Feed, ...] = ()
+        self._session = session
+        self._spec = spec
+        self._emit = emit
+        self._clock = clock
+        self._whole = whole
+        self._started = stream in (StreamState.LIVE, StreamState.STALLED)
+        self._resumed = self._started
+        self._unopened: str | None = None  # why the last try to open the source failed
+        self._ended: str | None = None
+        self._title: str | None = None
+        self._last: Analysis | None = None
+        self._last_job: Job | None = None
+        self._last_check: float | None = None
+        self._prime(open)
+
+    def configure(self, spec: MonitorSpec) -> None:
+        """Takes changed settings. They count from the next segment on, for the stall at once."""
+        self._spec = spec
+        self.checks.configure(spec.checks)
+        for feed in self.feeds:
+            feed.analyzer.set_depth(full=spec.depth == "Full")
+
+    async def run(self, source: Source) -> Outcome:
+        """Watches until the stream ends or its playlist cannot be had any more."""
+        self._title = source.title or self._title
+        async with asyncio.TaskGroup() as tasks:
+            ticking = tasks.create_task(self._tick())
+            outcome = await self._follow(source)
+            ticking.cancel()
+        if outcome is Outcome.ENDED:
+            await self.end("endlist_detected")
+        return outcome
+
+    async def end(self, reason: str) -> None:
+        """The stream is over. Told once, after the end of every alert that is open: nothing else would clear it."""
+        if self._ended is not None:
+            return
+        self._ended = reason
+        await self._close()
+        await self._emit(facts.ended(reason, self._clock()))
+
+    async def adopt(self, open: Iterable[OpenCondition]) -> None:  # noqa: A002 - the message's name for it
+        """Goes on with episodes that are known late: they clear when the stream is good, at once when it is over."""
+        self._prime(open)
+        if self._ended is not None:
+            await self._close()
+
+    async def idle(self) -> None:
+        """Keeps time while there is no source to `run`, so that a stream that was live stalls. Cancel to stop."""
+        await self._tick()
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be seen at the moment."""
+        return self._unopened or next((feed.problem for feed in self.feeds if feed.problem), None)
+
+    def observation(self) -> MonitorObservation:
+        """The state as the gateway keeps it."""
+        checked = None if self._last_check is None else datetime.fromtimestamp(self._last_check, UTC)
+        return MonitorObservation(
+            stream=self._state,
+            title=self._title,
+            reason=self._ended or self.problem,
+            video=self._health("black", "freeze", seen=bool(self._last and self._last.has_video)),
+            audio=self._health("silence", seen=any(feed.analyzer.ears.last for feed in self.feeds)),
+            last_check_at=checked,
+            statistics=self.statistics.model_copy(),
+        )
+
+    def view(self) -> View:
+        """Measurements and timing, for people who look on."""
+        return view_of(self.feeds, self.checks, self._state, self.statistics, self.problem)
+
+    @property
+    def _state(self) -> StreamState:
+        if self._ended:
+            return StreamState.ENDED
+        if not self._started:
+            return StreamState.UNKNOWN
+        return StreamState.STALLED if self.checks.stall.alert else StreamState.LIVE
+
+    def _health(self, *conditions: str, seen: bool) -> Health:
+        if not seen:
+            return Health.UNKNOWN
+        if self.checks.segment_errors.alert:
+            return Health.ERROR
+        alerts = (check.alert for check in self.checks if check.condition in conditions)
+        return Health.WARNING if any(alerts) else Health.OK
+
+    def _prime(self, conditions: Iterable[OpenCondition]) -> None:
+        for known in conditions:
+            if check := self.checks.named(known.condition):
+                check.prime(known.episode, known.started_at.timestamp())
+
+    async def _close(self) -> None:
+        now = self._now()
+        for check in self.checks:
+            await self._tell(check.close(now))
+
+    async def _follow(self, source: Source) -> Outcome:
+        fetcher = Fetcher(self._session, source.headers)
+        page = await self._open(fetcher, source.url)
+        if page is None:
+            return Outcome.UNAVAILABLE
+        playlist = parse(page.data)
+        if isinstance(playlist, MultivariantPlaylist):
+            choice = choose(playlist)
+            urls = [join(page.url, uri) for uri in (choice.main, choice.audio) if uri]
+            first = None
+        else:
+            urls, first = [source.url], page
+        self._arrange(separate=len(urls) > 1)
+        running = [
+            asyncio.create_task(feed.run(fetcher, url, first)) for feed, url in zip(self.feeds, urls, strict=True)
+        ]
+        return await _first_to_fail(running, None if self._whole else _STRAGGLER)
+
+    async def _open(self, fetcher: Fetcher, url: str) -> Page | None:
+        """Loads the first playlist; None when that is in vain."""
+        for attempt in range(_OPEN_TRIES):
+            if attempt:
+                await asyncio.sleep(_OPEN_WAIT)
+            try:
+                page = await fetcher.playlist(url, 10.0)
+                if isinstance(playlist := parse(page.data), MultivariantPlaylist):
+                    choose(playlist)
+                else:
+                    media_playlist(page)
+            except StreamError as error:
+                self._unopened = str(error)
+            else:
+                self._unopened = None
+                return page
+        return None
+
+    def _arrange(self, *, separate: bool) -> None:
+        """One feed, or two when picture and sound come apart. What was learnt is kept while that does not change."""
+        if len(self.feeds) == 1 + separate:
+            for feed in self.feeds:
+                feed.tracker.renewed()
+            return
+        edge = self.feeds[0].analyzer.timeline if self.feeds else None
+        main = Analyzer(self.checks, audio=not separate, follow=edge)
+        analyzers = [main, Analyzer(self.checks, video=False, follow=main.timeline)] if separate else [main]
+        self.feeds = tuple(
+            Feed(
+                analyzer,
+                Tracker(0.0 if self._resumed else _LOOKBACK, whole=self._whole),
+                on_update=self._updated,
+                on_segment=self._analysed,
+                clock=self._clock,
+            )
+            for analyzer in analyzers
+        )
+        self.configure(self._spec)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            arrivals = [feed.tracker.last_new for feed in self.feeds if feed.tracker.last_new is not None]
+            if arrivals and self._started and not self._ended:
+                idle = loop.time() - min(arrivals)
+                target = max(feed.tracker.target_duration for feed in self.feeds)
+                count = min(feed.tracker.new_count for feed in self.feeds)
+                now = self._now()
+                stall = self.checks.stall
+                await self._tell(stall.settle(now) or stall.observe(idle, target, count, now))
+
+    async def _updated(self, feed: Feed, update: Update) -> None:
+        if update.epoch_changed and feed is self.feeds[0]:
+            await self._emit(facts.epoch_changed(*update.epoch_changed, self._clock()))
+
+    async def _analysed(self, feed: Feed, job: Job, analysis: Analysis) -> None:
+        if feed is self.feeds[0]:
+            self._last, self._last_job = analysis, job
+        self._last_check = self._clock()
+        self.statistics.total_segments_analyzed += 1
+        self.statistics.segment_errors += analysis.error is not None
+        if not self._started and analysis.error is None:
+            self._started = True
+            await self._emit(facts.started(self._title or "", self._clock()))
+        for change in analysis.changes:
+            await self._tell(change, job)
+        errors = self.checks.segment_errors
+        await self._tell(
+            errors.settle(analysis.start) or errors.observe(analysis.start, analysis.seconds, analysis.error), job
+        )
+
+    async def _tell(self, change: Change | None, job: Job | None = None) -> None:
+        if change is None:
+            return
+        if change.raised and (counter := _COUNTERS.get(change.condition)):
+            setattr(self.statistics, counter, getattr(self.statistics, counter) + 1)
+        job = job or self._last_job
+        await self._emit(facts.transition(change, job.arrival.segment if job else None, self._clock()))
+
+    def _now(self) -> Moment:
+        """The edge of media, now."""
+        return Moment(self.feeds[0].analyzer.timeline.edge if self.feeds else 0.0, self._clock())
+
+
+async def _first_to_fail(running: list["asyncio.Task[Outcome]"], straggler: float | None) -> Outcome:
+    """UNAVAILABLE as soon as one feed is; ENDED once all have ended, or one has and the other is long overdue."""
+    pending = set(running)
+    try:
+        while pending:
+            timeout = straggler if len(pending) < len(running) else None
+            done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if any(task.result() is Outcome.UNAVAILABLE for task in done):
+                return Outcome.UNAVAILABLE
+            if not done:
+                break
+        return Outcome.ENDED
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the probe shows what it sees: JSON lines, plain lines, or a live table when stdout is a terminal."""
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from castwarden_model.messages import Occurrence, Transition
+
+from .monitor.view import CheckView, View
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+_STATUS_EVERY = 10.0  # seconds between status lines where no table can be drawn
+
+
+class Show(Protocol):
+    """Where the probe puts what it has to say. Without `refresh_seconds` it wants no views."""
+
+    refresh_seconds: float
+
+    def fact(self, fact: Transition | Occurrence) -> None: ...
+    def update(self, view: View) -> None: ...
+    def remark(self, text: str) -> None: ...
+    def problem(self, text: str) -> None: ...
+
+
+class _Messages:
+    """What is no result goes to stderr, one line each."""
+
+    def remark(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def problem(self, text: str) -> None:
+        print(f"castwarden probe: {_printable(text)}", file=sys.stderr, flush=True)
+
+
+class JsonLines(_Messages):
+    """Every transition as one JSON line on stdout, nothing else there."""
+
+    refresh_seconds = 0.0
+
+    def fact(self, fact: Transition | Occurrence) -> None:
+        if isinstance(fact, Transition):
+            print(json.dumps(as_json(fact)), flush=True)
+        else:
+            self.remark(sentence(fact))
+
+    def update(self, view: View) -> None:
+        """Measurements are not transitions."""
+
+
+class PlainLines(_Messages):
+    """A line per event, and the state now and then."""
+
+    refresh_seconds = 1.0
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+        self._problem: str | None = None
+
+    @staticmethod
+    def is_terminal() -> bool:
+        return sys.stdout.isatty()
+
+    def fact(self, fact: Transition | Occurrence) -> None:
+        print(f"{_clock(fact.at)}  {sentence(fact)}", flush=True)
+
+    def update(self, view: View) -> None:
+        if view.problem != self._problem and _has_seen(view):  # before that it is why the probe ends
+            self._problem = view.problem
+            if view.problem:
+                self.remark(_printable(view.problem))
+        if time.monotonic() - self._shown >= _STATUS_EVERY:
+            self._shown = time.monotonic()
+            print(f"{_clock(datetime.now().astimezone())}  {_status(view)}", flush=True)
+
+
+class LiveTable(_Messages):
+    """A table that is redrawn, with the newest events beneath."""
+
+    refresh_seconds = 0.25
+
+    def __init__(self, url: str) -> None:
+        from rich.live import Live  # only people at a terminal pay for loading it
+
+        self._url = url
+        self._events: deque[Text] = deque(maxlen=10)
+        self._live = Live(auto_refresh=False, transient=True)  # stays once there was something to see
+
+    def start(self) -> None:
+        self._live.start()
+
+    def stop(self) -> None:
+        self._live.stop()
+
+    def fact(self, fact: Transition | Occurrence) -> None:
+        from rich.text import Text
+
+        self._events.append(Text(f"{_clock(fact.at)}  {sentence(fact)}"))
+
+    def update(self, view: View) -> None:
+        from rich.console import Group
+
+        self._live.transient = not _has_seen(view)
+        self._live.update(Group(_table(self._url, view), *self._events), refresh=True)
+
+
+@contextmanager
+def live_table(url: str) -> Iterator[LiveTable]:
+    """The table, drawn until the block is left."""
+    table = LiveTable(url)
+    table.start()
+    try:
+        yield table
+    finally:
+        table.stop()
+
+
+def as_json(fact: Transition) -> dict[str, Any]:
+    """One transition for programs. Times in seconds, `time` in ISO 8601 UTC."""
+    values = fact.model_dump(mode="json")
+    return {
+        "condition": fact.condition,
+        "state": fact.state,
+        "media_time": fact.media_time,
+        "time": values["at"],
+        "started_at": values["started_at"],
+        "duration": fact.duration_sec,
+        "threshold": fact.threshold_sec,
+        "episode": values["episode"],
+        "segment": values["segment"],
+        "detail": values["detail"],
+    }
+
+
+def sentence(fact: Transition | Occurrence) -> str:
+    """A fact in words."""
+    if isinstance(fact, Occurrence):
+        words = " ".join(f"{name}={_printable(value)}" for name, value in fact.data.items() if value != "")
+        return f"{fact.type.removeprefix('stream.').replace('_', ' ')} {words}".rstrip()
+    lasted = f"{fact.duration_sec:.1f} s"
+    detail = f" ({_printable(fact.detail['error'])})" if fact.detail.get("error") else ""
+    return f"{fact.condition:<14} {fact.state:<7} at {_time(fact.media_time)} after {lasted}{detail}"
+
+
+def _printable(value: object) -> str:
+    """What a stranger's server sent must not steer the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in str(value))
+
+
+def _has_seen(view: View) -> bool:
+    return view.statistics.total_segments_analyzed > 0
+
+
+def _status(view: View) -> str:
+    alerts = ", ".join(check.condition for check in view.checks if check.alert) or "no alert"
+    return f"{view.state.value} {_time(view.media_time)}  {alerts}  {'  '.join(_measurements(view))}"
+
+
+def _measurements(view: View) -> list[str]:
+    luma = [] if view.luma is None else [f"luma {view.luma:.0%} (dark {view.dark or 0:.0%})"]
+    motion = [] if view.motion_db is None else [f"motion {view.motion_db:.0f} dB"]
+    level = [] if view.level_db is None else [f"sound {view.level_db:.0f} dBFS (peak {view.peak_db or 0:.0f})"]
+    return luma + motion + level
+
+
+def _table(url: str, view: View) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    fetched = view.fetched
+    table = Table(title=Text(url, overflow="ellipsis"), title_justify="left", expand=False)
+    table.add_column("check", min_width=16)
+    table.add_column("state", min_width=26)
+    table.add_column("measured", min_width=34)
+    measured = {
+        "black": [] if view.luma is None else _measurements(view)[:1],
+        "freeze": [] if view.motion_db is None else [f"motion {view.motion_db:.0f} dB"],
+        "silence": _measurements(view)[-1:] if view.level_db is not None else [],
+        "stall": ["next segment is late" if view.late else f"target {view.target_duration:g} s"],
+        "segment_errors": [f"{view.statistics.segment_errors} broken", _printable(view.last_error or "")],
+    }
+    for check in view.checks:
+        state = Text(*_check_state(check, view.media_time)) if _has_seen(view) else Text("–", "dim")  # noqa: RUF001
+        table.add_row(check.condition, state, "  ".join(measured[check.condition]))
+    problem = f"\n{_printable(view.problem)}" if view.problem else ""
+    if not _has_seen(view):
+        table.caption = Text(f"waiting for the first segment{problem}")
+        return table
+    newest = f"newest {fetched.sequence}: {fetched.duration:.1f} s, {fetched.size / 1000:.0f} kB"
+    table.caption = Text(
+        f"{view.state.value} {_time(view.media_time)}  {view.statistics.total_segments_analyzed} segments, "
+        f"{newest} in {fetched.seconds * 1000:.0f} ms" + (f"\n{_printable(view.problem)}" if view.problem else "")
+    )
+    return table
+
+
+def _check_state(check: CheckView, now: float) -> tuple[str, str]:
+    if check.alert:
+        return "ALERT", "bold red"
+    if not check.enabled:
+        return "off", "dim"
+    if check.bad_since is not None:
+        return f"bad for {max(0.0, now - check.bad_since):.0f} s of {check.raise_after:g} s", "yellow"
+    return "ok", "green"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:06.3f}"
+
+
+def _clock(moment: datetime) -> str:
+    return moment.astimezone().strftime("%H:%M:%S")

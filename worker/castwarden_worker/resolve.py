@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns what a person gave as a source into something to watch: direct, by yt-dlp, by streamlink."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import aiohttp
+from castwarden_base.addresses import Network
+from castwarden_base.http import BlockedAddress, InvalidUrl, OutboundError, check_url, get_following
+from castwarden_base.logs import get_logger
+from yarl import URL
+
+from .children import ChildFailed, ask
+from .errors import in_words
+from .outcomes import Blocked, Live, NotLive, Outcome, Unsupported, expiry, from_json, media_file
+from .proxy import GuardedProxy
+
+log = get_logger(__name__)
+Way = Literal["Auto", "Direct", "YtDlp", "Streamlink"]
+_FILE_SUFFIXES = (".ts", ".mp4", ".aac", ".mp3", ".ogg")
+_MEDIA_SUFFIXES = (".m3u8", ".m3u", *_FILE_SUFFIXES)
+_NEVER_DIRECT = ("youtube.com", "youtu.be", "twitch.tv")
+_HEAD_BYTES = 1024
+_CHILD_SECONDS = 60.0
+_BUDGET = 32 * 2**20  # bytes that all servers together may send to one child
+_TOO_LARGE = f"It sends more than {_BUDGET >> 20} MiB where a page or a playlist should be."
+
+
+class Resolver:
+    """`session` must come from `outbound_session` with the same `allow`; a guarded proxy watches over the children."""
+
+    def __init__(self, session: aiohttp.ClientSession, allow: Iterable[Network], state_dir: Path) -> None:
+        self._session = session
+        self._allow = tuple(allow)
+        self._home = state_dir / "home"
+
+    async def resolve(self, url: str, way: Way = "Auto") -> Outcome:
+        """One look. Never raises for what the source, the site or the network does."""
+        try:
+            checked = check_url(url, self._allow)
+        except (InvalidUrl, BlockedAddress) as error:
+            return _refused(error)
+        outcome = await self._look(checked, way)
+        log.debug("resolved", url=url, way=way, outcome=type(outcome).__name__)
+        return outcome
+
+    async def _look(self, url: URL, way: Way) -> Outcome:
+        if way == "Direct":
+            return await self._direct(url) or Unsupported("unsupported_source", "It answers with no playlist.")
+        if way != "Auto":
+            return await self._ask(way, url)
+        direct: Outcome | None = None
+        if not _is_known_page(url):
+            direct = await self._direct(url)
+            if _looks_like_media(url):
+                return direct or Blocked("not_a_playlist", "It answers with a page where a playlist should be.")
+            if isinstance(direct, (Live, Unsupported)):
+                return direct
+        first = await self._ask("YtDlp", url)
+        if (
+            isinstance(direct, Blocked)
+            and isinstance(first, Blocked)
+            and direct.reason == first.reason == "unreachable"
+        ):
+            return direct  # it knows why
+        if not isinstance(first, (Blocked, Unsupported)):
+            return first
+        second = await self._ask("Streamlink", url)
+        return second if isinstance(second, Live) or isinstance(first, Unsupported) else first
+
+    async def _direct(self, url: URL) -> Outcome | None:
+        """None when the URL answers with a page."""
+        try:
+            async with get_following(self._session, url) as response:
+                return await _of_answer(response)
+        except OutboundError as error:
+            return _refused(error)
+        except TimeoutError:
+            return Blocked("unreachable", "The source does not answer in time.")
+        except aiohttp.ClientError as error:
+            return Blocked("unreachable", in_words(error))
+
+    async def _ask(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
+        async with GuardedProxy(self._allow, _BUDGET) as proxy:
+            request = {"way": way, "url": str(url), "proxy": proxy.url}
+            try:
+                outcome = from_json(await ask("castwarden_worker.resolve_child", request, self._home, _CHILD_SECONDS))
+                if isinstance(outcome, Live):
+                    check_url(outcome.url, self._allow)
+            except ChildFailed as error:
+                log.warning("resolver_failed", way=way, error=str(error))
+                outcome = Blocked("resolver_failed", str(error))
+            except OutboundError as error:
+                return _refused(error)
+            return Blocked("too_large", _TOO_LARGE) if proxy.spent else outcome
+
+
+async def _of_answer(response: aiohttp.ClientResponse) -> Outcome | None:
+    status, kind = response.status, response.content_type
+    if status in (404, 410):
+        return NotLive(f"http_{status}")
+    if status in (401, 403, 451):
+        return Blocked("forbidden", f"The source answers HTTP {status}.")
+    if status == 429:
+        return Blocked("rate_limited", "The source answers HTTP 429.")
+    if status >= 400:
+        return Blocked("unreachable", f"The source answers HTTP {status}.")
+    head = await _head(response)
+    if "mpegurl" in kind or head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"#EXTM3U"):
+        return Live(str(response.url), expires=expiry(str(response.url)))
+    nameless = kind == "application/octet-stream" and response.url.path.lower().endswith(_FILE_SUFFIXES)
+    return media_file(kind) if nameless or kind.startswith(("audio/", "video/")) else None
+
+
+async def _head(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.content.readexactly(_HEAD_BYTES)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+
+
+def _refused(error: OutboundError) -> Unsupported:
+    reason = "blocked_address" if isinstance(error, BlockedAddress) else "invalid_url"
+    return Unsupported(reason, str(error))
+
+
+def _looks_like_media(url: URL) -> bool:
+    return url.path.lower().endswith(_MEDIA_SUFFIXES)
+
+
+def _is_known_page(url: URL) -> bool:
+    host = (url.host or "").lower()
+    return any(host == site or host.endswith(f".{site}") for site in _NEVER_DIRECT)
