@@ -9,13 +9,14 @@ from typing import Any
 from castwarden_base.settings import Settings, variable_of
 from castwarden_gateway.settings import GatewaySettings
 from castwarden_model import crds
-from castwarden_model.events import CATALOGUE, CONDITION_EVENTS
+from castwarden_model.conditions import CONDITIONS
+from castwarden_model.events import CATALOGUE
 from castwarden_model.resources import KINDS
 from castwarden_operator.settings import Settings as OperatorSettings
 from castwarden_worker.settings import WorkerSettings
 from pydantic_core import PydanticUndefined
 
-from scripts.docs import rest
+from scripts.docs import conditions, rest
 from scripts.docs.tables import fence
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -30,6 +31,7 @@ _PROCESSES: dict[str, type[Settings]] = {
 def pages() -> dict[str, str]:
     """File name → text of every generated page."""
     return {
+        "conditions.md": _NOTE + "\n" + conditions.page(),
         "events.md": events_page(),
         "resources.md": resources_page(),
         "rest.md": _NOTE + "\n" + rest.page(),
@@ -39,7 +41,7 @@ def pages() -> dict[str, str]:
 
 def events_page() -> str:
     """The event catalogue with schema and example of each type."""
-    conditions = {side: name for name, pair in CONDITION_EVENTS.items() for side in (pair.raised, pair.cleared)}
+    named = {side: name for name, entry in CONDITIONS.items() for side in (entry.raised, entry.cleared)}
     parts = [_NOTE, "# Events\n", "Every webhook carries this envelope; `data` depends on the type.\n"]
     parts.append(
         fence(
@@ -56,7 +58,7 @@ def events_page() -> str:
     for name, entry in CATALOGUE.items():
         parts += [
             f"## `{name}`\n",
-            entry.description + (f" Check: `{conditions[name]}`." if name in conditions else ""),
+            entry.description + (f" Condition: `{named[name]}`." if name in named else ""),
         ]
         parts += ["", _fields(entry.schema), fence(entry.example)]
     return "\n".join(parts)

@@ -5,9 +5,10 @@ import os
 import sys
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+from castwarden_model.resources.monitor import Depth
 
 app = typer.Typer(
     help="Looks after live streams, channels and downloads.",
@@ -67,7 +68,7 @@ def probe(
     for_time: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="Such as 10m; else endless.")
     ] = None,
-    depth: Annotated[Literal["Keyframes", "Full"], typer.Option(help="How much is decoded.")] = "Keyframes",
+    depth: Annotated[Depth, typer.Option(help="How much is decoded.")] = "Adaptive",
 ) -> None:
     """Watch one stream without any server and show its health live."""
     from castwarden_worker.probe import run_probe

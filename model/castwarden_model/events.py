@@ -4,13 +4,16 @@
 Names and data fields of the Stream Tracker and of YT Tracker are kept, so that their receivers go on working.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from .conditions import ALERTS, Condition
 
 
 class Subject(BaseModel):
@@ -42,10 +45,6 @@ class SegmentInfo(BaseModel):
     duration: float = Field(description="seconds")
 
 
-class Nothing(BaseModel):
-    """No data."""
-
-
 class Started(BaseModel):
     title: str
 
@@ -67,11 +66,21 @@ class EpochChanged(BaseModel):
     to_sequence: int
 
 
+Measured = Annotated[
+    dict[str, float | str], Field(max_length=16, description="what the check saw; its fields depend on the condition")
+]
+
+
+class Suspended(BaseModel):
+    measured: Measured | None = None
+
+
 class Raised(BaseModel):
     duration_sec: float = Field(description="how long it had lasted on air when the alert was raised")
     started_at: datetime = Field(description="when it began on air")
     threshold_sec: float = Field(description="the check's raiseAfter")
     segment_info: SegmentInfo | None = None
+    measured: Measured | None = None
 
 
 class Recovered(BaseModel):
@@ -84,6 +93,7 @@ class SegmentErrorRaised(BaseModel):
     error: str
     duration_sec: float
     started_at: datetime
+    measured: Measured | None = None
 
 
 class ProbeBlocked(BaseModel):
@@ -160,6 +170,34 @@ _VIDEO = {
     "channel": "news",
 }
 
+# What differs from the usual pair: the Stream Tracker's receivers, and those who want to know why, count on it.
+_MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
+    "stall": (Suspended, Suspended),
+    "segment_errors": (SegmentErrorRaised, Recovered),
+    "playlist_errors": (SegmentErrorRaised, Recovered),
+    "probe_blocked": (ProbeBlocked, Recovered),
+}
+_EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
+    Suspended: {},
+    Raised: _RAISED,
+    Recovered: _RECOVERED,
+    SegmentErrorRaised: {"error": "HTTP 404", "duration_sec": 12.0, "started_at": _AT},
+    ProbeBlocked: {"reason": "bot_check", "hint": "Use another egress address or give the worker cookies."},
+}
+
+
+def _condition_events() -> Iterator[EventType]:
+    """The types of all conditions that open and close."""
+    for entry in ALERTS.values():
+        raised, cleared = _MODELS.get(entry.name, (Raised, Recovered))
+        yield EventType(entry.raised, entry.raised_text, raised, _example(raised, entry))
+        yield EventType(entry.cleared, entry.cleared_text, cleared, _EXAMPLES[cleared])
+
+
+def _example(model: type[BaseModel], entry: Condition) -> dict[str, Any]:
+    return _EXAMPLES[model] | ({"measured": entry.measured} if entry.measured else {})
+
+
 CATALOGUE: dict[str, EventType] = {
     entry.name: entry
     for entry in (
@@ -171,34 +209,13 @@ CATALOGUE: dict[str, EventType] = {
             Delayed,
             {"scheduled_start_time": _AT, "delay_sec": 301.0, "tolerance_sec": 300.0},
         ),
-        EventType("stream.suspended", "No new segment arrives.", Nothing, {}),
-        EventType("stream.resumed", "Segments arrive again.", Nothing, {}),
         EventType(
             "stream.epoch_changed",
             "The origin began to number its segments anew.",
             EpochChanged,
             {"from_sequence": 4711, "to_sequence": 0},
         ),
-        EventType("alert.blackout", "The picture is black.", Raised, _RAISED),
-        EventType("alert.blackout_recovered", "The picture is no longer black.", Recovered, _RECOVERED),
-        EventType("alert.freeze", "The picture stands still.", Raised, _RAISED),
-        EventType("alert.freeze_recovered", "The picture moves again.", Recovered, _RECOVERED),
-        EventType("alert.silence", "The sound is silent.", Raised, _RAISED),
-        EventType("alert.silence_recovered", "There is sound again.", Recovered, _RECOVERED),
-        EventType(
-            "alert.segment_error",
-            "Segments cannot be fetched or decoded.",
-            SegmentErrorRaised,
-            {"error": "HTTP 404", "duration_sec": 12.0, "started_at": _AT},
-        ),
-        EventType("alert.segment_error_recovered", "Segments are whole again.", Recovered, _RECOVERED),
-        EventType(
-            "probe.blocked",
-            "The source refuses to be looked at; this says nothing about the stream.",
-            ProbeBlocked,
-            {"reason": "bot_check", "hint": "Use another egress address or give the worker cookies."},
-        ),
-        EventType("probe.recovered", "The source can be looked at again.", Recovered, _RECOVERED),
+        *_condition_events(),
         EventType(
             "monitor.error",
             "The Monitor cannot work.",
@@ -227,24 +244,6 @@ CATALOGUE: dict[str, EventType] = {
         ),
         EventType("webhook.ping", "A test of a webhook endpoint.", Ping, {"message": "It works."}),
     )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionEvents:
-    """The events of one check: when it is raised, and when it clears."""
-
-    raised: str
-    cleared: str
-
-
-CONDITION_EVENTS: dict[str, ConditionEvents] = {
-    "black": ConditionEvents("alert.blackout", "alert.blackout_recovered"),
-    "freeze": ConditionEvents("alert.freeze", "alert.freeze_recovered"),
-    "silence": ConditionEvents("alert.silence", "alert.silence_recovered"),
-    "stall": ConditionEvents("stream.suspended", "stream.resumed"),
-    "segment_errors": ConditionEvents("alert.segment_error", "alert.segment_error_recovered"),
-    "probe_blocked": ConditionEvents("probe.blocked", "probe.recovered"),
 }
 
 

@@ -121,6 +121,7 @@ class Transition(Message):
     duration_sec: float = Field(description="how long it has lasted, or lasted in all")
     threshold_sec: float = 0.0
     segment: Segment | None = None
+    measured: Annotated[dict[str, float | Text], Field(max_length=16)] = {}
     detail: Detail = {}
 
 

@@ -47,7 +47,7 @@ async def test_a_field_that_is_no_longer_applied_is_removed_or_gets_its_default(
     body = monitor("a", depth="Full", webhookUrl="https://hooks.example.org/a", metadata={"x": "1", "y": "2"})
     await kube.apply(body, manager="gateway")
     spec = (await kube.apply(monitor("a", metadata={"y": "2"}), manager="gateway"))["spec"]
-    assert (spec["depth"], spec["metadata"]) == ("Keyframes", {"y": "2"})
+    assert (spec["depth"], spec["metadata"]) == ("Adaptive", {"y": "2"})
     assert "webhookUrl" not in spec
 
 
@@ -63,7 +63,7 @@ async def test_what_others_wrote_stays(kube: Kube) -> None:
 
 async def test_another_managers_field_is_a_conflict_that_names_it(kube: Kube) -> None:
     await kube.apply(monitor("a", depth="Full"), manager="gateway")
-    body = monitor("a", depth="Keyframes", suspend=True)
+    body = monitor("a", depth="Adaptive", suspend=True)
     status = await refusal(kube.apply(body, manager="person"))
     assert about(status) == failure(409, "Conflict")
     assert status["details"]["causes"] == [
@@ -75,7 +75,7 @@ async def test_another_managers_field_is_a_conflict_that_names_it(kube: Kube) ->
 
 async def test_every_conflicting_field_is_a_cause(kube: Kube) -> None:
     await kube.apply(monitor("a", depth="Full", lookInterval="10s"), manager="gateway")
-    status = await refusal(kube.apply(monitor("a", depth="Keyframes", lookInterval="20s"), manager="person"))
+    status = await refusal(kube.apply(monitor("a", depth="Adaptive", lookInterval="20s"), manager="person"))
     reason = "FieldManagerConflict"
     assert sorted(causes(status)) == [(".spec.depth", reason), (".spec.lookInterval", reason)]
     assert status["message"].startswith('Apply failed with 2 conflicts: conflicts with "gateway":')
@@ -83,7 +83,7 @@ async def test_every_conflicting_field_is_a_cause(kube: Kube) -> None:
 
 async def test_a_change_by_patch_owns_the_field_too(kube: Kube) -> None:
     await kube.apply(monitor("a", depth="Full"), manager="gateway")
-    await kube.patch(MONITORS, "a", {"spec": {"depth": "Keyframes"}}, fieldManager="person")
+    await kube.patch(MONITORS, "a", {"spec": {"depth": "Adaptive"}}, fieldManager="person")
     status = await refusal(kube.apply(monitor("a", depth="Full"), manager="gateway"))
     (cause,) = status["details"]["causes"]
     assert cause["message"].startswith('conflict with "person" using castwarden.dev/v1alpha1')
@@ -91,12 +91,12 @@ async def test_a_change_by_patch_owns_the_field_too(kube: Kube) -> None:
 
 async def test_force_takes_the_field_over(kube: Kube) -> None:
     await kube.apply(monitor("a", depth="Full"), manager="gateway")
-    taken = await kube.apply(monitor("a", depth="Keyframes"), manager="person", force=True)
-    assert taken["spec"]["depth"] == "Keyframes"
+    taken = await kube.apply(monitor("a", depth="Adaptive"), manager="person", force=True)
+    assert taken["spec"]["depth"] == "Adaptive"
     assert "f:depth" not in fields(taken, "gateway")["f:spec"]
     assert "f:depth" in fields(taken, "person")["f:spec"]
     # the first manager no longer owns it: leaving it out does not remove it
-    assert (await kube.apply(monitor("a"), manager="gateway"))["spec"]["depth"] == "Keyframes"
+    assert (await kube.apply(monitor("a"), manager="gateway"))["spec"]["depth"] == "Adaptive"
 
 
 async def test_the_same_value_is_owned_together_and_stays_until_both_let_go(kube: Kube) -> None:

@@ -109,7 +109,7 @@ async def test_apply_creates_changes_and_leaves_alone(kube: Kube, kubectl: Kubec
     assert await kube.get(MONITORS, "a") == made
     await kubectl(*apply, body=monitor("a", suspend=True, metadata={"y": "2"}))
     spec = (await kube.get(MONITORS, "a"))["spec"]
-    assert (spec["suspend"], spec["depth"], spec["metadata"]) == (True, "Keyframes", {"y": "2"})
+    assert (spec["suspend"], spec["depth"], spec["metadata"]) == (True, "Adaptive", {"y": "2"})
 
 
 async def test_apply_takes_several_kinds_at_once(kube: Kube, kubectl: Kubectl) -> None:
@@ -132,9 +132,9 @@ async def test_apply_says_which_rule_is_broken(kubectl: Kubectl) -> None:
 async def test_apply_server_side_names_the_conflicting_manager(kube: Kube, kubectl: Kubectl) -> None:
     await kube.apply(monitor("a", depth="Full"), manager="castwarden-gateway")
     with pytest.raises(Failed, match=r'conflict with "castwarden-gateway".*: \.spec\.depth'):
-        await kubectl("apply", "--server-side", "-f", "-", body=monitor("a", depth="Keyframes"))
-    await kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", body=monitor("a", depth="Keyframes"))
-    assert (await kube.get(MONITORS, "a"))["spec"]["depth"] == "Keyframes"
+        await kubectl("apply", "--server-side", "-f", "-", body=monitor("a", depth="Adaptive"))
+    await kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", body=monitor("a", depth="Adaptive"))
+    assert (await kube.get(MONITORS, "a"))["spec"]["depth"] == "Adaptive"
 
 
 @pytest.mark.parametrize(

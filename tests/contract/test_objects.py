@@ -125,7 +125,7 @@ async def test_replacing_an_outdated_version_is_a_conflict(kube: Kube) -> None:
         'Operation cannot be fulfilled on monitors.castwarden.dev "a": the object has been modified; '
         "please apply your changes to the latest version and try again"
     )
-    assert (await kube.get(MONITORS, "a"))["spec"]["depth"] == "Keyframes"
+    assert (await kube.get(MONITORS, "a"))["spec"]["depth"] == "Adaptive"
 
 
 async def test_replacing_the_current_version_removes_what_is_left_out(kube: Kube) -> None:
@@ -265,7 +265,7 @@ async def test_the_main_endpoint_leaves_the_status_alone(kube: Kube) -> None:
 async def test_a_dry_run_answers_like_the_real_thing_and_leaves_no_trace(kube: Kube) -> None:
     dry = await kube.create(monitor("a"), dryRun="All")
     assert dry["metadata"]["uid"]
-    assert dry["spec"]["depth"] == "Keyframes"
+    assert dry["spec"]["depth"] == "Adaptive"
     assert not await kube.exists(MONITORS, "a")
     made = await kube.create(monitor("a"))
     assert (await kube.patch(MONITORS, "a", {"spec": {"suspend": True}}, dryRun="All"))["spec"]["suspend"] is True

@@ -143,7 +143,7 @@ MESSAGES: dict[str, tuple[Object, str]] = {
     ),
     "choice": (
         monitor("a", depth="Deep"),
-        f'[spec.depth: Unsupported value: "Deep": supported values: "Keyframes", "Full", {UNSEEN}]',
+        f'[spec.depth: Unsupported value: "Deep": supported values: "Adaptive", "Keyframes", "Full", {UNSEEN}]',
     ),
     "type": (
         monitor("a", suspend="yes"),
@@ -162,7 +162,7 @@ async def test_what_is_left_out_gets_its_default(kube: Kube) -> None:
     spec = (
         await kube.create(monitor("a", checks={"black": {"luma": 0.2}}, schedule={"start": "2030-01-01T00:00:00Z"}))
     )["spec"]
-    assert (spec["suspend"], spec["depth"], spec["lookInterval"]) == (False, "Keyframes", "30s")
+    assert (spec["suspend"], spec["depth"], spec["lookInterval"]) == (False, "Adaptive", "30s")
     assert spec["checks"]["black"] == {
         "enabled": True,
         "raiseAfter": "30s",
@@ -177,7 +177,7 @@ async def test_what_is_left_out_gets_its_default(kube: Kube) -> None:
 
 async def test_a_null_counts_as_left_out_where_there_is_a_default(kube: Kube) -> None:
     spec = (await kube.create(monitor("a", depth=None, checks=None)))["spec"]
-    assert spec["depth"] == "Keyframes"
+    assert spec["depth"] == "Adaptive"
     assert spec["checks"]["black"]["enabled"] is True
 
 

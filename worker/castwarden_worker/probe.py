@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,7 +20,8 @@ from castwarden_base.http import OutboundError, check_url, outbound_session
 from castwarden_base.logs import configure_logging
 from castwarden_base.run import run
 from castwarden_model.messages import Occurrence, Transition
-from castwarden_model.resources.monitor import Checks, MonitorSpec, StreamSource, StreamState
+from castwarden_model.resources.checks import Checks
+from castwarden_model.resources.monitor import Depth, MonitorSpec, StreamSource, StreamState
 from pydantic import BaseModel, ValidationError
 
 from .monitor.watch import Outcome, Source, Watch
@@ -46,7 +47,7 @@ def run_probe(
     sets: Sequence[str] = (),
     json: bool = False,
     for_seconds: float | None = None,
-    depth: Literal["Keyframes", "Full"] = "Keyframes",
+    depth: Depth = "Adaptive",
 ) -> int:
     """Runs the probe to its end and returns the exit status. `sets` are texts such as `black.raiseAfter=5s`."""
     os.environ["CASTWARDEN_LOG_LEVEL"] = "critical"  # people read events here, not logs; children inherit it

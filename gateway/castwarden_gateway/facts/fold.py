@@ -12,7 +12,8 @@ from uuid import UUID
 
 import orjson
 from castwarden_base.ids import uuid7
-from castwarden_model.events import CONDITION_EVENTS, Event, check_data
+from castwarden_model.conditions import ALERTS
+from castwarden_model.events import Event, check_data
 from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Report, Transition
 from castwarden_model.resources import Channel, DownloadJob, Monitor, StreamState
 
@@ -124,7 +125,7 @@ def _tell_lost_recovery(context: _Context, before: OpenCondition, following: Tra
 
 
 def _tell_transition(context: _Context, transition: Transition, added: Added) -> None:
-    types = CONDITION_EVENTS.get(transition.condition)
+    types = ALERTS.get(transition.condition)
     if types is not None:  # a newer worker may know more conditions than we have events for
         context.tell(
             added, types.raised if transition.state == "raised" else types.cleared, transition.at, _data(transition)
@@ -138,6 +139,7 @@ def _data(transition: Transition) -> dict[str, Any]:
         "error": "unknown",
         "reason": "unknown",
         "hint": "",
+        **transition.measured,
         **transition.detail,
         "duration_sec": transition.duration_sec,
         "total_duration_sec": transition.duration_sec,
@@ -145,6 +147,7 @@ def _data(transition: Transition) -> dict[str, Any]:
         "recovered_at": transition.at,
         "threshold_sec": transition.threshold_sec,
         "segment_info": {"sequence": segment.sequence, "duration": segment.duration} if segment else None,
+        "measured": transition.measured or None,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from castwarden_model.durations import Duration, format_duration
 from castwarden_model.resources import Checks
 from castwarden_model.resources.base import Metadata, MetadataValue, Url
+from castwarden_model.resources.monitor import Depth
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from castwarden_gateway.http.cursors import PageQuery
@@ -41,7 +42,7 @@ class MonitorFields(BaseModel):
     )
     config: SeedConfig | None = Field(default=None, description="The Stream Tracker's thresholds.")
     checks: Checks | None = Field(default=None, description="As in the Monitor resource; wins over `config`.")
-    depth: Literal["Keyframes", "Full"] | None = Field(default=None, description="How much of the picture is decoded.")
+    depth: Depth | None = Field(default=None, description="How much of picture and sound is decoded.")
     resolver: Literal["Auto", "Direct", "YtDlp", "Streamlink"] | None = Field(
         default=None, description="How the source becomes a playlist."
     )

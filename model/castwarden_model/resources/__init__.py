@@ -3,8 +3,9 @@
 
 from .base import API_VERSION, CATEGORY, GROUP, VERSION, Column, Condition, ObjectMeta, Resource, WorkerTemplate
 from .channel import Channel, ChannelSpec
+from .checks import Checks
 from .downloadjob import DownloadJob, DownloadJobSpec
-from .monitor import Checks, Health, Monitor, MonitorSpec, StreamState
+from .monitor import Health, Monitor, MonitorSpec, StreamState
 
 KINDS: tuple[type[Monitor] | type[Channel] | type[DownloadJob], ...] = (Monitor, Channel, DownloadJob)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Monitor: watches one live stream."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -25,10 +25,9 @@ from .base import (
     exactly_one_of,
     rule,
 )
+from .checks import Checks, seconds
 
-
-def seconds(value: float) -> timedelta:
-    return timedelta(seconds=value)
+Depth = Literal["Adaptive", "Keyframes", "Full"]
 
 
 class StreamSource(OneOf):
@@ -45,64 +44,6 @@ class StreamSource(OneOf):
     def page_url(self) -> str:
         """The URL to resolve."""
         return self.url or f"https://www.youtube.com/watch?v={self.youtube_video_id}"
-
-
-class BlackCheck(Spec):
-    """The picture is black."""
-
-    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
-    raise_after: Duration = Field(default=seconds(30), description="Media time that must be black.")
-    clear_after: Duration = Field(default=seconds(5), description="Media time that must be good again.")
-    luma: float = Field(default=0.10, ge=0, le=1, description="Brightest luma, of the nominal range, that is black.")
-    area: float = Field(default=0.98, ge=0, le=1, description="Share of the picture that must be black.")
-
-
-class FreezeCheck(Spec):
-    """The picture stands still. Never raised for a stream that has shown no motion yet."""
-
-    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
-    raise_after: Duration = Field(default=seconds(60), description="Media time that must stand still.")
-    clear_after: Duration = Field(default=seconds(5), description="Media time that must move again.")
-    noise_db: float = Field(default=-42, ge=-100, le=0, description="Difference, in dB of full scale, that is noise.")
-
-
-class SilenceCheck(Spec):
-    """The sound is silent. A missing audio track is another matter."""
-
-    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
-    raise_after: Duration = Field(default=seconds(30), description="Media time that must be silent.")
-    clear_after: Duration = Field(default=seconds(3), description="Media time that must have sound again.")
-    level_db: float = Field(default=-50, ge=-120, le=0, description="Loudest level, in dBFS, that is silence.")
-
-
-class StallCheck(Spec):
-    """No new segment arrives."""
-
-    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
-    raise_after: Duration | None = Field(
-        default=None, description="Time without a new segment; unset means max(3 x target duration, 15s)."
-    )
-    clear_after_segments: int = Field(default=2, ge=1, le=20, description="New segments that end the stall.")
-
-
-class SegmentErrorsCheck(Spec):
-    """Segments cannot be fetched or decoded."""
-
-    enabled: bool = Field(default=True, description="Whether this check raises alerts.")
-    consecutive: int = Field(default=3, ge=1, le=100, description="Errors in a row that raise it.")
-    ratio: float = Field(default=0.2, gt=0, le=1, description="Share of failed segments in the window that raises it.")
-    window: Duration = Field(default=seconds(60), description="The window for the share.")
-    clear_after: Duration = Field(default=seconds(30), description="Time without an error that clears it.")
-
-
-class Checks(Spec):
-    """What raises an alert, and when."""
-
-    black: BlackCheck = Field(default_factory=BlackCheck, description="Black picture.")
-    freeze: FreezeCheck = Field(default_factory=FreezeCheck, description="Frozen picture.")
-    silence: SilenceCheck = Field(default_factory=SilenceCheck, description="Silent sound.")
-    stall: StallCheck = Field(default_factory=StallCheck, description="No new segments.")
-    segment_errors: SegmentErrorsCheck = Field(default_factory=SegmentErrorsCheck, description="Broken segments.")
 
 
 class StartSchedule(Spec):
@@ -123,8 +64,10 @@ class MonitorSpec(Spec):
     resolver: Literal["Auto", "Direct", "YtDlp", "Streamlink"] = Field(
         default="Auto", description="How the source becomes a playlist; Auto tries direct, yt-dlp, streamlink."
     )
-    depth: Literal["Keyframes", "Full"] = Field(
-        default="Keyframes", description="How much of the picture is decoded: keyframes, or every frame."
+    depth: Depth = Field(
+        default="Adaptive",
+        description="What is decoded: little while all is well and back to the beginning on suspicion, every keyframe"
+        " and all sound, or everything.",
     )
     look_interval: Duration = Field(
         default=seconds(30), description="How often to look whether a stream that is not live has begun."
@@ -184,6 +127,9 @@ class Statistics(Seen):
     blackout_events: int = 0
     freeze_events: int = 0
     silence_events: int = 0
+    alerts: Annotated[dict[str, int], Field(max_length=64)] = Field(
+        default={}, description="Alerts raised so far, by condition."
+    )
 
 
 class MonitorStatus(Seen):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway against every control plane at hand: what it writes is accepted, what it reads is true."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -108,8 +108,11 @@ async def test_state_reaches_status_beside_the_operators_part(
     assert found is not None
     assert {one["type"]: one["status"] for one in found["conditions"]} == {"Ready": "True", "Degraded": "True"}
     assert (found["stream"]["state"], found["podName"], found["openConditions"]) == ("Live", "p", ["black"])
-    shown = (await api.get(f"/api/v1/monitors/{made['monitor_id']}")).data
-    assert {one["type"] for one in shown["conditions"]} == {"Ready", "Degraded"}
+
+    async def shown() -> set[str]:
+        return {one["type"] for one in (await api.get(f"/api/v1/monitors/{made['monitor_id']}")).data["conditions"]}
+
+    await wait_until(lambda: _is(shown, {"Ready", "Degraded"}), PATIENCE)  # as soon as the watch has told of both
 
 
 async def test_a_deleted_monitor_is_gone_for_the_api_and_for_its_worker(api: Api, internal: Api, kube: Kube) -> None:
@@ -153,6 +156,10 @@ async def test_a_poll_on_demand_is_accepted_as_a_job(api: Api, kube: Kube) -> No
     assert job is not None
     made = await kube.get(JOBS, job)
     assert made["metadata"]["ownerReferences"][0]["name"] == "poll-x"
+
+
+async def _is(read: Callable[[], Awaitable[object]], wanted: object) -> bool:
+    return await read() == wanted
 
 
 async def _found(api: Api, name: str) -> bool:

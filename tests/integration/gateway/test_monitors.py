@@ -136,7 +136,7 @@ async def test_a_patch_with_a_stale_etag_is_refused_and_status_does_not_make_it_
     kube_api.put("monitors", {**stored, "metadata": {**stored["metadata"]}, "status": {"podName": "x"}})
     first = await api.patch(path, {"depth": "Full"}, headers={"If-Match": etag})
     assert first.status == 200
-    second = await api.patch(path, {"depth": "Keyframes"}, headers={"If-Match": etag})
+    second = await api.patch(path, {"depth": "Adaptive"}, headers={"If-Match": etag})
     assert (second.status, second.body["code"]) == (412, "precondition-failed")
 
 

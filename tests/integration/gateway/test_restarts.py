@@ -75,7 +75,7 @@ async def test_a_gateway_that_is_up_before_postgresql_and_kubernetes_becomes_rea
 async def test_a_request_under_way_is_answered_and_waiting_workers_are_let_go_on_shutdown(
     gateways: Gateways, kube_api: KubeDouble, session: aiohttp.ClientSession
 ) -> None:
-    gateway = await gateways.start(drain_seconds=0.3)
+    gateway = await gateways.start(drain_seconds=3)  # time to send it all on a busy machine
     obj = kube_api.put("monitors", monitor("one"))
     await wait_until(lambda: gateway.resources.monitors.get("default", "one"), PATIENCE)
     internal, uid = inside(gateway, session), obj["metadata"]["uid"]

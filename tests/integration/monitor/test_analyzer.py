@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from castwarden_local.origin.encode import Encoded
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor import decode
 from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from castwarden_base.waiting import wait_until
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.errors import Refused

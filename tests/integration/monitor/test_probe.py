@@ -106,7 +106,7 @@ def test_settings_of_any_check_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "depth"), [([], "Keyframes"), (["--depth", "Full"], "Full"), (["--depth", "Some"], None)]
+    ("arguments", "depth"), [([], "Adaptive"), (["--depth", "Full"], "Full"), (["--depth", "Some"], None)]
 )
 def test_the_depth_is_chosen_by_its_name(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], depth: str | None

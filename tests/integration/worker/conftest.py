@@ -117,8 +117,9 @@ class Worker:
         self.process.terminate()
 
     def events(self) -> list[dict[str, Any]]:
-        """Every line it logged. Fails when one is not JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Every whole line that it logged by now. Fails when one is not JSON."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     async def health(self, path: str) -> tuple[int, str]:
         async with (

@@ -16,7 +16,7 @@ from castwarden_worker.download.role import download_media
 from castwarden_worker.poll.role import poll_feed
 from castwarden_worker.reporter import REPORTS
 
-from .conftest import FakeGateway, Workers, until
+from .conftest import FakeGateway, Worker, Workers, until
 
 REF = ResourceRef(kind="Channel", namespace="media", name="news", uid="uid-1")
 CHANNEL = "UC" + "a" * 22
@@ -35,6 +35,12 @@ async def feed(gateway: FakeGateway, serve: Callable[..., Any]) -> str:
 
 def waiting(workers: Workers) -> int:
     return len(list((workers.folder / "state" / "outbox").glob("*.json")))
+
+
+async def answers(worker: Worker, path: str, wanted: int, text: str = "") -> bool:
+    """Whether the worker's health server answers so by now."""
+    status, body = await worker.health(path)
+    return status == wanted and text in body
 
 
 @pytest.mark.usefixtures("feed")
@@ -149,9 +155,8 @@ async def test_readiness_tells_of_a_missing_assignment_and_then_of_none(gateway:
     assert (await worker.health("/healthz"))[0] == 200
     gateway.answer = lambda _: (503, "database_unavailable")
     await gateway.up()
-    await until(lambda: waiting(workers))
-    assert (await worker.health("/readyz"))[0] == 200
-    assert "castwarden_worker_outbox_reports 2.0" in (await worker.health("/metrics"))[1]
+    await until(lambda: answers(worker, "/readyz", 200))
+    await until(lambda: answers(worker, "/metrics", 200, "castwarden_worker_outbox_reports 2.0"))
 
 
 async def test_a_wrong_setting_ends_the_start_with_one_line(workers: Workers) -> None:

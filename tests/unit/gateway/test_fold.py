@@ -8,7 +8,7 @@ from castwarden_base.ids import uuid7
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.fold import fold
 from castwarden_gateway.facts.known import Added, Known
-from castwarden_model.events import CONDITION_EVENTS
+from castwarden_model.conditions import ALERTS
 from castwarden_model.messages import OpenCondition, Report, ResourceRef
 from castwarden_model.resources import Channel, DownloadJob, Monitor
 from castwarden_model.resources.channel import ChannelStatus
@@ -93,9 +93,9 @@ def test_a_lost_recovery_is_told_as_of_the_next_episode(after: float, lasted: fl
     assert state.open["black"].started_at == began
 
 
-@pytest.mark.parametrize("condition", list(CONDITION_EVENTS))
+@pytest.mark.parametrize("condition", list(ALERTS))
 def test_a_lost_recovery_can_be_told_of_every_condition(condition: str) -> None:
-    told = CONDITION_EVENTS[condition]
+    told = ALERTS[condition]
     transitions = [transition(condition, "raised", episode=one) for one in EPISODES]
     assert types(folded(known(), report(transitions=transitions))) == [told.raised, told.cleared, told.raised]
 

@@ -3,7 +3,8 @@
 
 import jsonschema
 import pytest
-from castwarden_model.events import CATALOGUE, CONDITION_EVENTS, check_data, schemas
+from castwarden_model.conditions import ALERTS
+from castwarden_model.events import CATALOGUE, check_data, schemas
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -12,10 +13,10 @@ def test_every_example_fits_its_schema(name: str) -> None:
     assert check_data(name, CATALOGUE[name].example) == CATALOGUE[name].example
 
 
-@pytest.mark.parametrize("condition", CONDITION_EVENTS)
+@pytest.mark.parametrize("condition", ALERTS)
 def test_every_condition_has_an_event_for_each_side(condition: str) -> None:
-    assert CONDITION_EVENTS[condition].raised in CATALOGUE
-    assert CONDITION_EVENTS[condition].cleared in CATALOGUE
+    assert ALERTS[condition].raised in CATALOGUE
+    assert ALERTS[condition].cleared in CATALOGUE
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor.checks import Black, CheckSet, Freeze, SegmentErrors, Silence, Stall
 from castwarden_worker.monitor.checks.base import Picture, Sound
 from castwarden_worker.monitor.episode import Change, Moment

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 
 from .base import Check, PictureCheck, SoundCheck
 from .black import Black

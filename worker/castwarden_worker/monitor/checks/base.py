@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 import numpy as np
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 from numpy.typing import NDArray
 
 from ..episode import Change, Episode, Moment

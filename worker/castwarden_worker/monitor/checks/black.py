@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Black picture: nearly all of it is at most a little brighter than black (the rule of ffmpeg's blackdetect)."""
 
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
 from .base import BLACK_AREA, BLACK_LUMA, Picture, PictureCheck

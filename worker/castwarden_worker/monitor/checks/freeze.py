@@ -7,7 +7,7 @@ A stream that never moved (a slate, a radio's cover) is not frozen, and a black 
 import math
 
 import numpy as np
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
 from .base import Picture, PictureCheck

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import replace
 from itertools import takewhile
 
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 
 from ..episode import Change, Moment
 from .base import Check

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Silent sound: the loudest channel stays at or below the level."""
 
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 
 from .base import Sound, SoundCheck
 

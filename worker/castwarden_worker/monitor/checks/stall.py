@@ -4,7 +4,7 @@
 from uuid import UUID
 
 from castwarden_base.ids import uuid7
-from castwarden_model.resources.monitor import Checks
+from castwarden_model.resources.checks import Checks
 
 from ..episode import Change, Moment
 from .base import Check
