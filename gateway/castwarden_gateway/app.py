@@ -215,6 +215,7 @@ class Gateway:
         health.live_while("start", lambda: _failure(self._starting))
         health.ready_while("database", self.readiness.database)
         health.ready_while("schema", self.readiness.schema)
+        health.ready_while("writing", lambda: self.database.refusal)
         health.ready_while("kubernetes", lambda: None if self.resources.synced else "resources are not listed yet")
         health.ready_while("serving", self.readiness.serving)
         return health

@@ -2,13 +2,16 @@
 """Whether this process can do its work now, as /readyz asks. Looks at PostgreSQL on its own, never on request."""
 
 import asyncio
+from contextlib import suppress
 
 import asyncpg
 
-from castwarden_gateway.db import Database
+from castwarden_gateway.db import Connection, Database, DatabaseUnavailable, statements
 from castwarden_gateway.db.migrate import MigrationError, migrations, missing
 
+SQL = statements(__file__)
 _EVERY_SECONDS = 2.0
+_PROBE = "write-probe"
 
 
 class Readiness:
@@ -48,8 +51,21 @@ class Readiness:
                 self._schema = await self._behind(connection)
             if self._schema is None:
                 self.usable.set()
+            if self._schema is None and database.refusal is not None:
+                await self._try_to_write(database)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             self._database = str(error) or type(error).__name__
+
+    async def _try_to_write(self, database: Database) -> None:
+        """Once a write was refused, only this one ends that: a small one of somebody else proves little."""
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(SQL.write, _PROBE)
+            await connection.execute(SQL.unwrite, _PROBE)
+
+        with suppress(DatabaseUnavailable):
+            await database.run(work)
+            database.wrote()
 
     async def _behind(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> str | None:
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL: the pool, named statements and migrations. Every store in the gateway builds on this package."""
 
-from castwarden_gateway.db.pool import Connection, Database, DatabaseUnavailable
+from castwarden_gateway.db.pool import Connection, Database, DatabaseUnavailable, DatabaseUnwritable
 from castwarden_gateway.db.sql import Statements, statements
 
-__all__ = ["Connection", "Database", "DatabaseUnavailable", "Statements", "statements"]
+__all__ = ["Connection", "Database", "DatabaseUnavailable", "DatabaseUnwritable", "Statements", "statements"]

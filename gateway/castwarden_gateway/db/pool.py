@@ -16,9 +16,13 @@ import asyncpg
 import orjson
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
+from castwarden_base.logs import get_logger
+from prometheus_client import Gauge
 
 Connection: TypeAlias = "PoolConnectionProxy[Record]"
 T = TypeVar("T")
+log = get_logger(__name__)
+WRITABLE = Gauge("castwarden_gateway_database_writable", "0 while PostgreSQL refuses to write: disk full, read-only")
 
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -28,10 +32,16 @@ _LOST = (
     OSError,  # refused, or the socket is not there yet; TimeoutError is one of these
 )
 _CONTENDED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_REFUSED = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError, asyncpg.PostgresIOError)
+_CLOSE_SECONDS = 5.0
 
 
 class DatabaseUnavailable(Exception):
     """PostgreSQL could not be reached before the deadline. The caller may repeat the same call later."""
+
+
+class DatabaseUnwritable(DatabaseUnavailable):
+    """PostgreSQL answers and cannot write: its disk is full, or it is read-only. A person has to look."""
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -48,6 +58,9 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[Record]", patience: float) -> None:
         self._pool = pool
         self._patience = patience
+        self.refusal: str | None = None
+        """Why PostgreSQL refused to write; None from when `wrote` says that it does again."""
+        WRITABLE.set(1)
 
     @classmethod
     async def open(cls, url: str, *, max_size: int = 10, patience: float = 10.0) -> "Database":
@@ -66,8 +79,10 @@ class Database:
         return cls(pool, patience)
 
     async def close(self) -> None:
+        """Ends the connections, those in use once they are given back; after five seconds by force."""
         try:
-            await asyncio.wait_for(self._pool.close(), timeout=5)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 
@@ -98,6 +113,9 @@ class Database:
                 async with self._pool.acquire() as connection:
                     return await work(connection)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+                if isinstance(error, _REFUSED):
+                    self._refused(error)
+                    raise DatabaseUnwritable(str(error)) from error
                 lost = connection_lost(error)
                 if not lost and not isinstance(error, _CONTENDED):
                     raise
@@ -105,6 +123,19 @@ class Database:
                     raise DatabaseUnavailable(str(error) or type(error).__name__) from error
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(pause * 2, 1.0)
+
+    def wrote(self) -> None:
+        """A write of some size has just succeeded."""
+        if self.refusal is not None:
+            log.info("database_writes_again")
+        self.refusal = None
+        WRITABLE.set(1)
+
+    def _refused(self, error: Exception) -> None:
+        if self.refusal is None:
+            log.error("database_refuses_writes", reason=str(error))
+        self.refusal = str(error) or type(error).__name__
+        WRITABLE.set(0)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         return await self.retry(lambda connection: connection.fetch(sql, *args))

@@ -12,9 +12,10 @@ from castwarden_base.logs import get_logger
 from prometheus_client import Counter, Histogram
 from structlog.contextvars import bind_contextvars
 
-from castwarden_gateway.db import DatabaseUnavailable
+from castwarden_gateway.db import DatabaseUnavailable, DatabaseUnwritable
 from castwarden_gateway.http.problems import (
     DatabaseAway,
+    DatabaseRefuses,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
@@ -48,7 +49,11 @@ def problems(
     While draining, every answer closes its connection, so that no later request meets a closed one.
     """
     seconds, counters = SECONDS.labels(listener), _Counters(listener)
-    mapping: dict[type, ToProblem] = {DatabaseUnavailable: lambda _: DatabaseAway(), **table}
+    mapping: dict[type, ToProblem] = {
+        DatabaseUnavailable: lambda _: DatabaseAway(),
+        DatabaseUnwritable: lambda _: DatabaseRefuses(),
+        **table,
+    }
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

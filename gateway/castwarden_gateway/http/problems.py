@@ -126,6 +126,13 @@ class DatabaseAway(Unavailable):
     code, title = "database-unavailable", "The database cannot be reached"
 
 
+class DatabaseRefuses(Unavailable):
+    code, title = "database-not-writable", "The database cannot write"
+
+    def __init__(self) -> None:
+        super().__init__("Its disk is full, or it is read-only.", retry_after_seconds=30)
+
+
 class KubernetesAway(Unavailable):
     code, title = "kubernetes-unavailable", "The Kubernetes API cannot be reached"
 
@@ -143,6 +150,7 @@ ANYWHERE: tuple[type[Problem], ...] = (
     Problem,
     Unavailable,
     DatabaseAway,
+    DatabaseRefuses,
     KubernetesAway,
 )
 """What any route may answer with; a route names its own on top."""
