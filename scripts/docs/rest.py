@@ -22,7 +22,7 @@ Every public path starts with `/api/v1`; `/v1` is another name for it. Send `Aut
 administrator acts for another tenant with `X-Tenant-Id: <slug>`. A scope `monitors:*` holds both `monitors:read` and
 `monitors:write`; `*` holds all but `admin`.
 
-An answer is `{"data": ...}`, a page `{"data": [...], "meta": {"count": 50}, "links": {"next": "<cursor>"}}`. Errors are
+An answer is `{"data": ...}`, a page `{"data": [...], "meta": {"count": 50}, "links": {"next": "<path>"}}`. Errors are
 problem+json with a stable `code`. These any route may answer; the tables below name what a route adds:
 """
 _INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-API-Key`. Answers have no envelope.

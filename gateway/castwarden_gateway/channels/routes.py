@@ -45,7 +45,9 @@ async def list_channels(request: Request[Principal], query: PageQuery) -> Any:
     channels = request.app[CHANNELS]
     before = decode(query.cursor, _position)
     found = [one for one in channels.list(request.principal.tenant) if before is None or sort_key(one) < before]
-    return page(found[: query.limit + 1], query.limit, lambda one: encode(*sort_key(one)), channels.view)
+    return page(
+        request.http.rel_url, found[: query.limit + 1], query.limit, lambda one: encode(*sort_key(one)), channels.view
+    )
 
 
 @routes.get(_PATH + "/{id}", scope="channels:read", returns={200: ChannelView}, problems=[NotFound])
@@ -94,7 +96,9 @@ async def poll_channel(request: Request[Principal]) -> Reply:
 async def list_videos(request: Request[Principal], query: VideoQuery) -> Any:
     channel = request.app[CHANNELS].get(request.principal.tenant, request.params["id"])
     rows = await request.app[VIDEOS].page(channel.metadata.uid, query, decode(query.cursor, _video_position))
-    return page(rows, query.limit, lambda row: encode(row["position"].isoformat(), str(row["id"])), _video)
+    return page(
+        request.http.rel_url, rows, query.limit, lambda row: encode(row["position"].isoformat(), str(row["id"])), _video
+    )
 
 
 @routes.get(

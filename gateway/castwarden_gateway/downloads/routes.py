@@ -50,7 +50,7 @@ async def list_downloads(request: Request[Principal], query: DownloadQuery) -> A
     before = decode(query.cursor, _position)
     found = downloads.list(request.principal.tenant, query)
     rows = [one for one in found if before is None or sort_key(one) < before][: query.limit + 1]
-    return page(rows, query.limit, lambda one: encode(*sort_key(one)), downloads.view)
+    return page(request.http.rel_url, rows, query.limit, lambda one: encode(*sort_key(one)), downloads.view)
 
 
 @routes.get(

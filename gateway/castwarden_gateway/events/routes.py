@@ -66,4 +66,4 @@ async def event_page(
     wanted = EventFilter(query.type, kind, name, uid, query.since, query.until)
     before = decode(query.cursor, UUID)
     rows = await request.app[EVENTS].page(request.principal.tenant.id, wanted, before, query.limit + 1)
-    return page(rows, query.limit, lambda row: encode(str(row["id"])), dict)
+    return page(request.http.rel_url, rows, query.limit, lambda row: encode(str(row["id"])), dict)

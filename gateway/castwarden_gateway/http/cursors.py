@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
+from yarl import URL
 
 from castwarden_gateway.http.problems import FieldError, InvalidRequest
 
@@ -21,7 +22,9 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200, description="Rows on one page.")
-    cursor: str | None = Field(default=None, max_length=1024, description="`links.next` of the page before.")
+    cursor: str | None = Field(
+        default=None, max_length=1024, description="Where the page before ended: it is part of `links.next`."
+    )
 
 
 def encode(*key: str | int) -> str:
@@ -42,12 +45,17 @@ def decode(cursor: str | None, read: Callable[..., T]) -> T | None:
     return found
 
 
-def page(rows: Sequence[T], limit: int, key: Callable[[T], str], view: Callable[[T], Any]) -> Mapping[str, Any]:
-    """The envelope of a list, given `limit + 1` rows or fewer. `links.next` is the next page's cursor, or null."""
+def page(
+    url: URL, rows: Sequence[T], limit: int, key: Callable[[T], str], view: Callable[[T], Any]
+) -> Mapping[str, Any]:
+    """The envelope of a list, given `limit + 1` rows or fewer and the URL that was asked for, without its host.
+
+    `links.next` is the same URL with the next page's cursor, or null.
+    """
     shown = rows[:limit]
-    following = key(shown[-1]) if len(rows) > limit else None
+    following = url.update_query(cursor=key(shown[-1])) if len(rows) > limit else None
     return {
         "data": [view(row) for row in shown],
         "meta": {"count": len(shown)},
-        "links": {"next": following},
+        "links": {"next": following and str(following)},
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors as RFC 9457 problem+json. One class per situation; raise it anywhere below a route."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 TYPE_BASE = "https://castwarden.dev/problems/"
+_UNKNOWN = "extra_forbidden"
 _COUNTED_ERRORS = 1000
 _SHOWN_ERRORS = 40
 _SHOWN_CHARACTERS = 150  # of a pointer or a sentence: with 40 errors an answer stays below 16 KiB of text
@@ -164,11 +165,14 @@ def invalid_body(error: ValidationError) -> InvalidRequest:
     )
 
 
-def invalid_query(error: ValidationError) -> InvalidRequest:
-    return InvalidRequest(
-        "The query has wrong parameters; see errors.",
-        errors=[FieldError(_sentence(item), parameter=_cut(str(item["loc"][0]))) for item in _first(error)],
-    )
+def invalid_query(error: ValidationError, known: Iterable[str]) -> InvalidRequest:
+    """What pydantic found wrong in a query; an unknown parameter is answered with those that are `known`."""
+    unknown = f"unknown parameter; there are {', '.join(known)}"
+    errors = [
+        FieldError(unknown if item["type"] == _UNKNOWN else _sentence(item), parameter=_cut(str(item["loc"][0])))
+        for item in _first(error)
+    ]
+    return InvalidRequest("The query has wrong parameters; see errors.", errors=errors)
 
 
 def refused_character(*, pointer: str | None = None, parameter: str | None = None) -> InvalidRequest:
@@ -194,6 +198,6 @@ def pointer(path: Sequence[str | int]) -> str:
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
-    if item["type"] == "extra_forbidden":
+    if item["type"] == _UNKNOWN:
         return "unknown field"
     return _cut(str(item["msg"]).removeprefix("Value error, "))

@@ -194,7 +194,7 @@ def read_query(http: web.Request, model: type[BaseModel]) -> BaseModel:
     try:
         return model.model_validate({key: found[0] if len(found) == 1 else found for key, found in values.items()})
     except ValidationError as error:
-        raise invalid_query(error) from error
+        raise invalid_query(error, model.model_fields) from error
 
 
 def _response(result: Any) -> web.StreamResponse:

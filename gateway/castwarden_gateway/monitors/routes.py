@@ -41,7 +41,7 @@ async def list_monitors(request: Request[Principal], query: MonitorQuery) -> Any
     found = monitors.list(request.principal.tenant, query)
     before = decode(query.cursor, _position)
     rows = [monitor for monitor in found if before is None or sort_key(monitor) < before][: query.limit + 1]
-    return page(rows, query.limit, lambda monitor: encode(*sort_key(monitor)), monitors.view)
+    return page(request.http.rel_url, rows, query.limit, lambda monitor: encode(*sort_key(monitor)), monitors.view)
 
 
 @routes.get(_PATH + "/{id}", scope="monitors:read", returns={200: MonitorView}, problems=[NotFound])

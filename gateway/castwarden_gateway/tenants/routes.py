@@ -98,7 +98,7 @@ async def create_key(request: Request[Principal], body: KeyCreate) -> Reply:
 async def list_keys(request: Request[Principal], query: PageQuery) -> Any:
     before = decode(query.cursor, UUID)
     rows = await request.app[TENANTS].keys(request.principal.tenant.id, before, query.limit + 1)
-    return page(rows, query.limit, lambda row: encode(str(row.id)), asdict)
+    return page(request.http.rel_url, rows, query.limit, lambda row: encode(str(row.id)), asdict)
 
 
 @routes.delete("/api/v1/api_keys/{id}", scope="api_keys:write", returns={204: None}, problems=[NotFound])
@@ -123,7 +123,7 @@ async def create_tenant(request: Request[Principal], body: TenantCreate) -> Repl
 @routes.get("/api/v1/tenants", scope=ADMIN, query=PageQuery, returns={200: list[Tenant]})
 async def list_tenants(request: Request[Principal], query: PageQuery) -> Any:
     rows = await request.app[TENANTS].page(decode(query.cursor, UUID), query.limit + 1)
-    return page(rows, query.limit, lambda row: encode(str(row.id)), _view)
+    return page(request.http.rel_url, rows, query.limit, lambda row: encode(str(row.id)), _view)
 
 
 @routes.get("/api/v1/tenants/{slug}", scope=ADMIN, returns={200: Tenant}, problems=[NotFound])

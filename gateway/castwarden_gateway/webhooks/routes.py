@@ -59,7 +59,7 @@ async def create_endpoint(request: Request[Principal], body: EndpointCreate) -> 
 async def list_endpoints(request: Request[Principal], query: PageQuery) -> Mapping[str, Any]:
     before = decode(query.cursor, UUID)
     rows = await request.app[WEBHOOKS].endpoints(request.principal.tenant.id, before, query.limit + 1)
-    return page(rows, query.limit, _cursor, _endpoint)
+    return page(request.http.rel_url, rows, query.limit, _cursor, _endpoint)
 
 
 @routes.get(_ENDPOINTS + "/{id}", scope="webhooks:read", returns={200: EndpointView}, problems=[NotFound])
@@ -108,7 +108,7 @@ async def list_deliveries(request: Request[Principal], query: DeliveryQuery) -> 
     rows = await request.app[WEBHOOKS].deliveries(
         request.principal.tenant.id, query.endpoint_id, query.status, decode(query.cursor, UUID), query.limit + 1
     )
-    return page(rows, query.limit, _cursor, _delivery)
+    return page(request.http.rel_url, rows, query.limit, _cursor, _delivery)
 
 
 @routes.get(_DELIVERIES + "/{id}", scope="webhooks:read", returns={200: DeliveryDetail}, problems=[NotFound])
@@ -150,12 +150,14 @@ async def show_signing_key(request: Request[Principal], body: SigningKeyRequest)
 
 
 @routes.get("/api/v1/webhooks/event-types", scope="webhooks:read", returns={200: list[EventTypeView]})
-async def list_event_types(_: Request[Principal]) -> Mapping[str, Any]:
+async def list_event_types(request: Request[Principal]) -> Mapping[str, Any]:
     views = [
         EventTypeView(type=entry.name, description=entry.description, schema_=entry.schema, example=entry.example)
         for entry in CATALOGUE.values()
     ]
-    return page(views, len(views), lambda view: view.type, lambda view: view.model_dump(by_alias=True))
+    return page(
+        request.http.rel_url, views, len(views), lambda view: view.type, lambda view: view.model_dump(by_alias=True)
+    )
 
 
 def _data(view: BaseModel) -> Mapping[str, Any]:

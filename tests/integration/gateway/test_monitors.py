@@ -105,11 +105,27 @@ async def test_a_list_is_walked_newest_first_by_opaque_cursors(api: Api) -> None
         answer = await api.get(path)
         assert answer.body["meta"]["count"] == len(answer.data)
         seen += [one["monitor_id"] for one in answer.data]
-        following = answer.body["links"]["next"]
-        path = f"/api/v1/monitors?limit=2&cursor={following}" if following else ""
+        path = answer.body["links"]["next"]
     assert seen == made[::-1]
     assert (await api.get("/api/v1/monitors?cursor=nonsense")).status == 422
     assert (await api.get("/api/v1/monitors?limit=0")).pointers == ["limit"]
+
+
+async def test_the_next_page_has_the_filters_of_the_one_before_and_the_path_it_was_asked_under(api: Api) -> None:
+    for number in range(3):
+        await api.post("/api/v1/monitors", {"stream_url": f"https://cdn.example.com/{number}.m3u8"})
+    first = await api.get("/v1/monitors?limit=2&status=initializing")
+    following = first.body["links"]["next"]
+    assert following.startswith("/v1/monitors?limit=2&status=initializing&cursor=")
+    second = await api.get(following)
+    assert (len(second.data), second.body["links"]["next"]) == (1, None)
+
+
+async def test_an_unknown_query_parameter_is_answered_with_the_known_ones(api: Api) -> None:
+    answer = await api.get("/api/v1/monitors?colour=red")
+    assert answer.body["errors"] == [
+        {"parameter": "colour", "detail": "unknown parameter; there are limit, cursor, status, stream_status"}
+    ]
 
 
 async def test_a_patch_changes_only_what_it_names(api: Api, kube_api: KubeDouble) -> None:
