@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -172,11 +172,22 @@ def _measurements(view: View) -> list[str]:
     return luma + motion + level
 
 
+def _newest(view: View) -> str:
+    newest = view.newest
+    if newest is None or newest.took is None:
+        return "nothing fetched yet"
+    size = f"{newest.seconds:.1f} s, {newest.size / 1000:.0f} kB"
+    return f"newest {newest.sequence}: {size} in {newest.took * 1000:.0f} ms"
+
+
+def _words(measured: Mapping[str, float | str]) -> list[str]:
+    return [f"{name} {_printable(str(value))}" for name, value in measured.items()]
+
+
 def _table(url: str, view: View) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    fetched = view.fetched
     table = Table(title=Text(url, overflow="ellipsis"), title_justify="left", expand=False)
     table.add_column("check", min_width=16)
     table.add_column("state", min_width=26)
@@ -190,15 +201,14 @@ def _table(url: str, view: View) -> "Table":
     }
     for check in view.checks:
         state = Text(*_check_state(check, view.media_time)) if _has_seen(view) else Text("–", "dim")  # noqa: RUF001
-        table.add_row(check.condition, state, "  ".join(measured[check.condition]))
+        table.add_row(check.condition, state, "  ".join(measured.get(check.condition) or _words(check.measured)))
     problem = f"\n{_printable(view.problem)}" if view.problem else ""
     if not _has_seen(view):
         table.caption = Text(f"waiting for the first segment{problem}")
         return table
-    newest = f"newest {fetched.sequence}: {fetched.duration:.1f} s, {fetched.size / 1000:.0f} kB"
     table.caption = Text(
         f"{view.state.value} {_time(view.media_time)}  {view.statistics.total_segments_analyzed} segments, "
-        f"{newest} in {fetched.seconds * 1000:.0f} ms" + (f"\n{_printable(view.problem)}" if view.problem else "")
+        f"{_newest(view)}" + (f"\n{_printable(view.problem)}" if view.problem else "")
     )
     return table
 

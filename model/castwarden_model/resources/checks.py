@@ -167,7 +167,7 @@ class StallCheck(CheckSpec):
     clear_after_segments: int = Field(default=2, ge=1, le=20, description="New segments that end the stall.")
 
 
-class _ErrorRate(CheckSpec):
+class ErrorRateCheck(CheckSpec):
     """Errors in a row, or too large a share of them."""
 
     consecutive: int = Field(default=3, ge=1, le=100, description="Errors in a row that raise it.")
@@ -176,11 +176,11 @@ class _ErrorRate(CheckSpec):
     clear_after: Duration = Field(default=seconds(30), description="Time without an error that clears it.")
 
 
-class SegmentErrorsCheck(_ErrorRate):
+class SegmentErrorsCheck(ErrorRateCheck):
     """Segments cannot be fetched or decoded."""
 
 
-class PlaylistErrorsCheck(_ErrorRate):
+class PlaylistErrorsCheck(ErrorRateCheck):
     """The playlist or manifest cannot be loaded or read."""
 
 

@@ -11,9 +11,10 @@ from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.errors import Refused
-from castwarden_worker.monitor.feed import Feed, Job, Outcome
+from castwarden_worker.monitor.feed import Feed, Outcome
 from castwarden_worker.monitor.fetch import Fetcher, Page, Payload
 from castwarden_worker.monitor.playlist import Segment
+from castwarden_worker.monitor.seen import PlaylistSeen
 from castwarden_worker.monitor.tracker import Tracker, Update
 
 
@@ -39,15 +40,15 @@ class Notes:
     def __init__(self) -> None:
         self.analyses: list[Analysis] = []
 
-    async def update(self, _: Feed, __: Update) -> None: ...
+    async def playlist(self, _: PlaylistSeen, __: Update | None) -> None: ...
 
-    async def segment(self, _: Feed, __: Job, analysis: Analysis) -> None:
+    async def segment(self, analysis: Analysis) -> None:
         self.analyses.append(analysis)
 
 
 def feed(notes: Notes, analyzer: Any = None, *, whole: bool = False) -> Feed:
-    analyzer = analyzer or Analyzer(CheckSet.of(Checks()))
-    return Feed(analyzer, Tracker(whole=whole), on_update=notes.update, on_segment=notes.segment)
+    analyzer = analyzer or Analyzer(CheckSet(Checks()))
+    return Feed(analyzer, Tracker(whole=whole), rendition="main", on_playlist=notes.playlist, on_segment=notes.segment)
 
 
 async def test_segments_that_are_forbidden_ask_for_a_new_url() -> None:
@@ -57,7 +58,7 @@ async def test_segments_that_are_forbidden_ask_for_a_new_url() -> None:
     notes = Notes()
     async with asyncio.timeout(60):
         assert await feed(notes).run(Server(4, forbid), "http://origin.example/live.m3u8") is Outcome.UNAVAILABLE
-    assert [analysis.error for analysis in notes.analyses] == ["HTTP 403"] * 4
+    assert [analysis.seen.error for analysis in notes.analyses] == ["HTTP 403"] * 4
 
 
 async def test_a_finished_playlist_is_analysed_to_its_last_segment_however_long() -> None:
@@ -65,7 +66,7 @@ async def test_a_finished_playlist_is_analysed_to_its_last_segment_however_long(
     server = Server(100, lambda segment: b"<html>", ended=True)
     assert await feed(notes, whole=True).run(server, "http://origin.example/vod.m3u8") is Outcome.ENDED
     assert len(notes.analyses) == 100
-    assert notes.analyses[-1].start.media == 99
+    assert notes.analyses[-1].seen.at.media == 99
 
 
 async def test_what_an_analysis_has_found_is_told_although_watching_was_stopped() -> None:
@@ -77,7 +78,7 @@ async def test_what_an_analysis_has_found_is_told_although_watching_was_stopped(
             self.go_on.wait(60)
             return super().analyze(*given)
 
-    notes, slow = Notes(), Slow(CheckSet.of(Checks()))
+    notes, slow = Notes(), Slow(CheckSet(Checks()))
     running = asyncio.create_task(feed(notes, slow).run(Server(1, lambda _: b"<html>"), "http://origin.example/x.m3u8"))
     await wait_until(slow.began.is_set, 60)
     running.cancel()
@@ -105,4 +106,4 @@ async def test_live_media_that_we_cannot_keep_up_with_is_skipped_and_takes_its_t
     async with asyncio.timeout(60):
         assert await running is Outcome.ENDED
     assert len(notes.analyses) < 40
-    assert notes.analyses[-1].start.media == 100
+    assert notes.analyses[-1].seen.at.media == 100

@@ -168,7 +168,7 @@ def test_a_stall_is_raised_and_clears_with_new_segments(seen: dict[str, Seen]) -
 def test_missing_segments_are_counted_and_raise_an_alert_that_clears(seen: dict[str, Seen]) -> None:
     missing = seen["missing"]
     assert missing.told.words == ["stream.started", "segment_errors raised", "segment_errors cleared", "stream.ended"]
-    assert missing.told.transition("segment_errors raised").detail == {"error": "HTTP 404"}
+    assert missing.told.transition("segment_errors raised").measured == {"error": "HTTP 404"}
     assert missing.watch.statistics.segment_errors == 3
     assert missing.watch.statistics.total_segments_analyzed == 13
 

@@ -86,7 +86,7 @@ async def test_what_is_no_url_is_wrong_usage(url: str) -> None:
 @pytest.mark.parametrize(
     ("text", "choices"),
     [
-        ("blak.raiseAfter=5s", "black, freeze, silence, stall, segmentErrors"),
+        ("blak.raiseAfter=5s", "choose from black, blackWithLogo, blank, freeze"),
         ("black.raise=5s", "enabled, raiseAfter, clearAfter, luma, area"),
         ("black", "check.parameter=value"),
         ("black.raiseAfter=5", "30s, 1m30s"),

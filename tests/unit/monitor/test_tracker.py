@@ -53,7 +53,7 @@ def test_what_follows_in_the_same_playlist_tells_how_old_a_segment_is() -> None:
 def test_a_restarted_numbering_is_a_new_epoch_once_it_goes_on() -> None:
     tracker = Tracker()
     tracker.update(playlist(5000, 6), 0)
-    assert tracker.update(playlist(0, 1, prefix="t"), 4) == Update()
+    assert tracker.update(playlist(0, 1, prefix="t"), 4) == Update(behind=5005)
     update = tracker.update(playlist(0, 2, prefix="t"), 8)
     assert update.epoch_changed == (5005, 0)
     assert numbers(update) == [(1, 0), (1, 1)]
@@ -78,7 +78,7 @@ def test_an_older_copy_from_a_lagging_cache_changes_nothing() -> None:
     tracker = Tracker()
     tracker.update(playlist(10, 6), 0)
     for first in (8, 9, 8, 9):
-        assert tracker.update(playlist(first, 6), 4) == Update()
+        assert tracker.update(playlist(first, 6), 4) == Update(behind=10 - first)
     assert numbers(tracker.update(playlist(11, 6), 8)) == [(0, 16)]
 
 
@@ -86,9 +86,9 @@ def test_an_older_copy_from_a_lagging_cache_changes_nothing() -> None:
 def test_a_lagging_cache_counts_anew_once_the_playlist_was_up_to_date_again(between: MediaPlaylist) -> None:
     tracker = Tracker()
     tracker.update(playlist(10, 6), 0)
-    assert tracker.update(playlist(0, 6), 4) == Update()
+    assert tracker.update(playlist(0, 6), 4) == Update(behind=10)
     tracker.update(between, 8)
-    assert tracker.update(playlist(1, 6), 12) == Update()
+    assert tracker.update(playlist(1, 6), 12) .epoch_changed is None
 
 
 def test_a_renewed_url_is_no_new_epoch() -> None:

@@ -2,8 +2,10 @@
 """One rendition's segments, from bytes to changes: demux, put on the timeline, look and listen. Runs in a thread."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from castwarden_model.resources.monitor import Depth
 
 from .checks import CheckSet
 from .checks.base import Check
@@ -13,6 +15,7 @@ from .errors import SegmentError, Unreadable
 from .eyes import Eyes, Place
 from .media import Init, Media, Track, demux
 from .playlist import Segment
+from .seen import SegmentSeen, TrackSeen
 from .timeline import Timeline
 
 _WRAP = 2**33 / 90_000
@@ -20,15 +23,10 @@ _WRAP = 2**33 / 90_000
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What one segment showed. `error`: it is broken; `remark`: it cannot be read, and that is nobody's fault."""
+    """What one segment is, and what looking at it changed."""
 
-    start: Moment
-    seconds: float
+    seen: SegmentSeen
     changes: tuple[Change, ...] = ()
-    error: str | None = None
-    remark: str | None = None
-    has_video: bool = False
-    has_audio: bool = False
 
 
 class Analyzer:
@@ -44,9 +42,10 @@ class Analyzer:
         self._audio = audio
         self._checks: tuple[Check, ...] = (*(checks.pictures if video else ()), *(checks.sounds if audio else ()))
 
-    def set_depth(self, *, full: bool) -> None:
+    def set_depth(self, depth: Depth) -> None:
         """How much is decoded from the next segment on."""
-        self.eyes.full = self.ears.full = full
+        self.eyes.depth = depth
+        self.ears.all = depth != "Adaptive"
 
     def analyze(self, segment: Segment, data: bytes, init: Init | None, wall: float) -> Analysis:
         """`wall` is the Unix time at which the segment's media began."""
@@ -84,14 +83,13 @@ class Analyzer:
             changes += self.eyes.look(media.video, place, until)
         if media.audio and self._audio:
             changes += self.ears.listen(media.audio, place)
-        return Analysis(
-            Moment(start, wall),
-            segment.duration,
-            tuple(sorted(changes, key=lambda change: change.at.media)),
-            media.damage or _too_short(tracks, segment.duration) or _undecodable(senses, before),
-            has_video=media.video is not None,
-            has_audio=media.audio is not None,
+        seen = replace(
+            _announced(segment, Moment(start, wall)),
+            video=_track(media.video, *self.eyes.size) if self._video else None,
+            audio=_track(media.audio, None, None, *self.ears.form) if self._audio else None,
+            error=media.damage or _too_short(tracks, segment.duration) or _undecodable(senses, before),
         )
+        return Analysis(seen, tuple(sorted(changes, key=lambda change: change.at.media)))
 
     def _tracks(self, media: Media) -> Iterator[Track]:
         if media.video and self._video:
@@ -104,11 +102,36 @@ class Analyzer:
     ) -> Analysis:
         start = Moment(self.timeline.edge, wall)
         self.skip(segment.duration)
-        return Analysis(start, segment.duration, error=error, remark=remark)
+        return Analysis(replace(_announced(segment, start), error=error, remark=remark))
 
     def _lost(self) -> None:
         self.eyes.lost()
         self.ears.lost()
+
+
+def _announced(segment: Segment, at: Moment) -> SegmentSeen:
+    """What is known of a segment before it is read."""
+    return SegmentSeen(
+        at,
+        segment.duration,
+        sequence=segment.sequence,
+        discontinuity=segment.discontinuity,
+        gap=segment.gap,
+        program_time=segment.program_time,
+    )
+
+
+def _track(
+    track: Track | None,
+    width: int | None = None,
+    height: int | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
+) -> TrackSeen | None:
+    if track is None or not track.samples:
+        return None
+    size = sum(len(sample.data) for sample in track.samples)
+    return TrackSeen(track.codec, size, track.first_pts, track.last_pts, width, height, rate, channels)
 
 
 def _placing(first_pts: float, start: Moment) -> Place:

@@ -20,9 +20,9 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from .checks.base import Luma
 from .errors import Unreadable
 from .media.tracks import Sample, Track
+from .seen import Luma
 
 _CLOCK = 90_000
 _MAX_PIXELS = 4096 * 2304  # a picture that claims to be larger is not decoded: memory is bounded
@@ -50,6 +50,12 @@ class PictureDecoder:
 
     def fits(self, track: Track) -> bool:
         return (track.codec, track.extradata) == (self.codec, self.extradata)
+
+    @property
+    def size(self) -> tuple[int, int] | tuple[None, None]:
+        """Width and height in pixels, once something was decoded."""
+        context = self._context
+        return (context.width, context.height) if context.width else (None, None)
 
     def alone(self, sample: Sample) -> Raw | None:
         return next(iter(self.group([sample])), None)
@@ -96,6 +102,12 @@ class SoundDecoder:
 
     def fits(self, track: Track) -> bool:
         return (track.codec, track.extradata, track.framed) == (self.codec, self.extradata, self.framed)
+
+    @property
+    def form(self) -> tuple[int, int] | tuple[None, None]:
+        """Sample rate in Hz and number of channels, once something was decoded."""
+        context = self._context
+        return (context.sample_rate, context.channels) if context.sample_rate else (None, None)
 
     def measure(self, samples: Iterable[Sample], *, go_on: bool) -> list[Level]:
         """Levels of windows of about a tenth of a second. `go_on`: the samples follow those measured last."""

@@ -8,11 +8,12 @@ pass: silence is dated exactly although hardly any sound is decoded.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .checks.base import Sound, SoundCheck
+from .checks.base import SoundCheck
 from .decode import Level, SoundDecoder
 from .episode import Change
 from .eyes import Place
 from .media.tracks import Sample, Track
+from .seen import Sound
 
 _LONGEST_INTERVAL = 5.0  # seconds between samples while all is well
 _TASTE = 0.12  # seconds of sound in one sample
@@ -27,8 +28,8 @@ class _Stretch:
 class Ears:
     """One rendition's sound."""
 
-    def __init__(self, checks: Sequence[SoundCheck], *, full: bool = False) -> None:
-        self.full = full
+    def __init__(self, checks: Sequence[SoundCheck]) -> None:
+        self.all = False  # whether all sound is heard, always
         self.last: Sound | None = None
         self.tried = 0  # stretches
         self.failed = 0  # of those, the ones that gave no sound
@@ -45,7 +46,7 @@ class Ears:
         for samples in _split(track.samples, self._interval):
             self._kept.append(_Stretch(samples, place))
             end = place(samples[-1].pts).media
-            if self.full or self._suspicious:
+            if self.all or self._suspicious:
                 changes += self._hear_all(decoder)
             elif end - self._listened >= self._interval:
                 self._listened = end
@@ -56,6 +57,11 @@ class Ears:
         """Sound is missing: what was kept does not lead up to what comes."""
         self._kept.clear()
         self._running = False
+
+    @property
+    def form(self) -> tuple[int, int] | tuple[None, None]:
+        """Sample rate in Hz and number of channels, as last decoded."""
+        return self._decoder.form if self._decoder else (None, None)
 
     @property
     def _active(self) -> list[SoundCheck]:

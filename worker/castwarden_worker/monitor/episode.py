@@ -15,6 +15,11 @@ class Moment:
     media: float
     wall: float
 
+    @property
+    def on_air(self) -> "Moment":
+        """The same moment on the wall clock alone, for what happens while media stands still."""
+        return Moment(self.wall, self.wall)
+
     def plus(self, seconds: float) -> "Moment":
         return Moment(self.media + seconds, self.wall + seconds)
 
@@ -30,7 +35,6 @@ class Change:
     at: Moment
     duration: float
     threshold: float
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

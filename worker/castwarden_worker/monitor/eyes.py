@@ -9,10 +9,13 @@ episode begins and ends on the right frame although hardly any frame is decoded.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .checks.base import Picture, PictureCheck
+from castwarden_model.resources.monitor import Depth
+
+from .checks.base import PictureCheck
 from .decode import PictureDecoder, Raw
 from .episode import Change, Moment
 from .media.tracks import Sample, Track
+from .seen import Picture
 
 _LONGEST_INTERVAL = 10.0  # seconds between looks while all is well
 _LONG = 20.0  # seconds; a group that goes on longer is decoded as it comes
@@ -43,8 +46,8 @@ class Group:
 class Eyes:
     """One rendition's pictures."""
 
-    def __init__(self, checks: Sequence[PictureCheck], *, full: bool = False) -> None:
-        self.full = full
+    def __init__(self, checks: Sequence[PictureCheck], depth: Depth = "Adaptive") -> None:
+        self.depth: Depth = depth
         self.last: Picture | None = None
         self.decoded = 0  # pictures, for the curious
         self.tried = 0  # keyframes, or segments at full depth
@@ -58,7 +61,7 @@ class Eyes:
     def look(self, track: Track, place: Place, until: Moment) -> list[Change]:
         """Takes one segment's pictures; `place` gives a timestamp's moment, `until` is where the segment ends."""
         decoder = self._decoder_for(track)
-        if self.full:
+        if self.depth == "Full":
             return self._look_at_all(decoder, track, place)
         changes: list[Change] = []
         for group in self._new_groups(track, place):
@@ -78,12 +81,17 @@ class Eyes:
         self._torn = True
 
     @property
+    def size(self) -> tuple[int, int] | tuple[None, None]:
+        """Width and height in pixels, as last decoded."""
+        return self._decoder.size if self._decoder else (None, None)
+
+    @property
     def _active(self) -> list[PictureCheck]:
         return [check for check in self._checks if check.enabled]
 
     @property
     def _watchful(self) -> bool:
-        return any(check.suspicious for check in self._active)
+        return self.depth == "Keyframes" or any(check.suspicious for check in self._active)
 
     @property
     def _fastest(self) -> float:

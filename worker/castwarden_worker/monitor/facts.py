@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts what was seen into the words of the messages that go to the gateway."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from castwarden_base.ids import uuid7
 from castwarden_model.messages import Occurrence, Segment, Transition
 
 from .episode import Change
-from .playlist import Segment as MediaSegment
+from .seen import SegmentSeen
 
 
-def transition(change: Change, segment: MediaSegment | None, now: float) -> Transition:
-    """The message for a change that was seen at `now` (Unix time), while `segment` was looked at."""
+def transition(
+    change: Change, segment: SegmentSeen | None, now: float, measured: Mapping[str, float | str]
+) -> Transition:
+    """The message for a change that was told at `now` (Unix time), while `segment` was looked at."""
     return Transition(
         id=uuid7(),
         condition=change.condition,
@@ -22,8 +25,8 @@ def transition(change: Change, segment: MediaSegment | None, now: float) -> Tran
         media_time=round(max(0.0, change.at.media), 3),
         duration_sec=round(change.duration, 3),
         threshold_sec=change.threshold,
-        segment=Segment(sequence=segment.sequence, duration=segment.duration) if segment else None,
-        detail={"error": change.error} if change.error else {},
+        segment=Segment(sequence=segment.sequence, duration=segment.seconds) if segment else None,
+        measured=dict(measured) if change.raised else {},
     )
 
 

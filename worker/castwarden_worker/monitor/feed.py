@@ -4,14 +4,16 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Literal
 
 from .analyzer import Analysis, Analyzer
+from .episode import Moment
 from .errors import FetchError, PlaylistError, Refused, StreamError, Unreadable
 from .fetch import Fetcher, Page, Payload
 from .playlist import MediaPlaylist, MultivariantPlaylist, parse
+from .seen import PlaylistSeen, SegmentSeen
 from .tracker import Arrival, Tracker, Update
 
 _BACKLOG = 32  # segments waiting; live media beyond that is skipped and counts as missed
@@ -33,35 +35,28 @@ class Job:
     arrival: Arrival
     base: str
     wall: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """How the last segment came in, for people who look."""
-
-    sequence: int = 0
-    duration: float = 0.0
-    size: int = 0
-    seconds: float = 0.0
+    announced: float  # monotonic
 
 
 class Feed:
-    """One rendition. `on_update` and `on_segment` are awaited in order."""
+    """One rendition, `main` or the `audio` that belongs to it. `on_playlist` and `on_segment` are awaited in order."""
 
     def __init__(
         self,
         analyzer: Analyzer,
         tracker: Tracker,
         *,
-        on_update: Callable[["Feed", Update], Awaitable[None]],
-        on_segment: Callable[["Feed", Job, Analysis], Awaitable[None]],
+        rendition: Literal["main", "audio"],
+        on_playlist: Callable[[PlaylistSeen, Update | None], Awaitable[None]],
+        on_segment: Callable[[Analysis], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.analyzer = analyzer
         self.tracker = tracker
         self.problem: str | None = None
-        self.fetched = Fetched()
-        self._on_update = on_update
+        self.newest: SegmentSeen | None = None
+        self.rendition = rendition
+        self._on_playlist = on_playlist
         self._on_segment = on_segment
         self._clock = clock
         self._queue: asyncio.Queue[Job | None] = asyncio.Queue(_BACKLOG)
@@ -90,6 +85,7 @@ class Feed:
             except StreamError as error:
                 self.problem = str(error)
                 self.tracker.failed(loop.time())
+                await self._on_playlist(self._seen(error=str(error)), None)
                 refusals += isinstance(error, (Refused, PlaylistError))
                 if refusals >= _PATIENCE or (self.tracker.last_new is None and self.tracker.failures > _FIRST_PATIENCE):
                     return Outcome.UNAVAILABLE
@@ -103,12 +99,12 @@ class Feed:
             await asyncio.sleep(self.tracker.wait(loop.time()))
 
     async def _announce(self, update: Update, page: Page) -> None:
-        await self._on_update(self, update)
-        now = self._clock()
+        await self._on_playlist(self._loaded(update), update)
+        now, announced = self._clock(), asyncio.get_running_loop().time()
         for arrival in update.new:
             segment = arrival.segment
             wall = now - arrival.behind - segment.duration if segment.program_time is None else segment.program_time
-            job = Job(arrival, page.url, wall)
+            job = Job(arrival, page.url, wall, announced)
             if update.ended:
                 await self._queue.put(job)
             else:
@@ -128,10 +124,8 @@ class Feed:
 
     async def _get(self, fetcher: Fetcher, job: Job) -> Payload | StreamError | None:
         """The segment, or why it could not be had; None for one that is announced as a gap."""
-        segment = job.arrival.segment
-        if segment.gap:
+        if job.arrival.segment.gap:
             return None
-        began = asyncio.get_running_loop().time()
         try:
             payload = await self._fetch(fetcher, job)
         except StreamError as error:
@@ -139,21 +133,48 @@ class Feed:
             self._locked_out = self._locked_out + 1 if forbidden else 0
             return error
         self._locked_out = 0
-        took = asyncio.get_running_loop().time() - began
-        self.fetched = Fetched(segment.sequence, segment.duration, payload.size, took)
         return payload
 
     async def _analyse(self, job: Job, found: Payload | StreamError | None, missed: float) -> None:
         segment = job.arrival.segment
         if missed:
             self.analyzer.skip(missed)
+        waited = asyncio.get_running_loop().time() - job.announced
         if isinstance(found, Payload):
             analysis = await asyncio.to_thread(self.analyzer.analyze, segment, found.data, found.init, job.wall)
         elif isinstance(found, Unreadable):
             analysis = self.analyzer.missing(segment, job.wall, None, remark=str(found))
         else:
             analysis = self.analyzer.missing(segment, job.wall, None if found is None else str(found))
-        await self._on_segment(self, job, analysis)
+        seen = replace(analysis.seen, rendition=self.rendition, waited=waited)
+        if isinstance(found, Payload):
+            seen = replace(seen, size=found.size, took=found.took, ttfb=found.ttfb)
+        self.newest = seen
+        await self._on_segment(replace(analysis, seen=seen))
+
+    def _loaded(self, update: Update) -> PlaylistSeen:
+        """What a load brought, for the checks."""
+        newest = update.new[-1].segment if update.new else None
+        latency = None
+        if newest and newest.program_time is not None:
+            latency = self._clock() - newest.program_time - newest.duration
+        return replace(
+            self._seen(),
+            new=len(update.new),
+            missed=sum(arrival.missed for arrival in update.new),
+            behind=update.behind,
+            epoch_changed=update.epoch_changed is not None,
+            latency=latency,
+        )
+
+    def _seen(self, error: str | None = None) -> PlaylistSeen:
+        return PlaylistSeen(
+            Moment(self.analyzer.timeline.edge, self._clock()),
+            self.rendition,
+            error,
+            self.tracker.target_duration,
+            last_sequence=self.tracker.last_sequence,
+        )
 
     async def _fetch(self, fetcher: Fetcher, job: Job) -> Payload:
         segment = job.arrival.segment

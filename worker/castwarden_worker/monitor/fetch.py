@@ -2,6 +2,7 @@
 """Fetches playlists, segments, init sections and keys, each within a size and a time. Failures are FetchErrors."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -42,6 +43,8 @@ class Payload:
     data: bytes
     init: Init | None
     size: int
+    took: float = 0.0
+    ttfb: float | None = None
 
 
 class Fetcher:
@@ -63,14 +66,15 @@ class Fetcher:
         key = segment.key
         if key and (key.method != "AES-128" or key.keyformat != "identity"):
             raise Unreadable(f"the segments are encrypted ({key.method})")
+        began = time.monotonic()
         data, _ = await self._get(join(base, segment.uri), MAX_SEGMENT, timeout, segment.byterange)
-        size = len(data)
+        took, size = time.monotonic() - began, len(data)
         if key:
             secret = await self._key(join(base, key.uri), timeout)
             from .crypt import decrypt  # few streams are encrypted, and the library takes megabytes
 
             data = await asyncio.to_thread(decrypt, data, secret, key.iv or segment.sequence.to_bytes(16))
-        return Payload(data, init, size)
+        return Payload(data, init, size, took)
 
     async def _init(self, section: InitSection, base: str, timeout: float) -> Init:
         where = (join(base, section.uri), section.byterange)

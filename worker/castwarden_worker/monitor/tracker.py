@@ -31,6 +31,7 @@ class Update:
     new: tuple[Arrival, ...] = ()
     epoch_changed: tuple[int, int] | None = None  # (last sequence of the old epoch, first of the new)
     ended: bool = False
+    behind: int = 0  # sequence numbers that its newest segment lies behind the newest that we know
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Tracker:
         """Takes a freshly loaded playlist."""
         self.target_duration = playlist.target_duration
         changed = self._epoch_change(playlist)
+        behind = 0 if changed else self._steps_back(playlist)
         if changed:
             self.epoch += 1
             self.last_sequence = None
@@ -86,7 +88,12 @@ class Tracker:
         self.failures = 0
         self._loaded = now
         self._reload_in = playlist.target_duration * (1.0 if new else 0.5)
-        return Update(new, changed, playlist.ended)
+        return Update(new, changed, playlist.ended, behind)
+
+    def _steps_back(self, playlist: MediaPlaylist) -> int:
+        if self.last_sequence is None or not playlist.segments:
+            return 0
+        return max(0, self.last_sequence - playlist.segments[-1].sequence)
 
     def failed(self, now: float) -> None:
         """The playlist could not be loaded."""

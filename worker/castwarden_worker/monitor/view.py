@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A watch at one moment, for a person who looks on. Nothing is decided from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from castwarden_model.resources.monitor import Statistics, StreamState
 
 from .checks import CheckSet
 from .checks.freeze import Freeze
-from .feed import Feed, Fetched
+from .feed import Feed
+from .seen import SegmentSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class CheckView:
     alert: bool
     bad_since: float | None
     raise_after: float
+    measured: Mapping[str, float | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class View:
     media_time: float
     checks: tuple[CheckView, ...]
     statistics: Statistics
-    fetched: Fetched
+    newest: SegmentSeen | None
     target_duration: float
     late: bool
     luma: float | None = None
@@ -60,21 +62,20 @@ def view_of(
                 check.enabled,
                 check.alert,
                 check.episode.bad_since.media if check.episode.bad_since else None,
-                checks.stall.limit(target) if check is checks.stall else check.episode.raise_after,
+                check.raise_after,
+                check.measured(),
             )
             for check in checks
         ),
         statistics=statistics,
-        fetched=main.fetched if main else Fetched(),
+        newest=main.newest if main else None,
         target_duration=target,
         late=checks.stall.late,
-        luma=float(picture.luma.mean() / 255 if picture.full_range else (picture.luma.mean() - 16) / 219)
-        if picture
-        else None,
+        luma=picture.brightness if picture else None,
         dark=picture.dark_area(0.10) if picture else None,
         motion_db=freeze.motion_db if freeze else None,
         level_db=sound.level_db if sound else None,
         peak_db=sound.peak_db if sound else None,
-        last_error=checks.segment_errors.last_error,
+        last_error=main.newest.error if main and main.newest else None,
         problem=problem,
     )

@@ -17,8 +17,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 import aiohttp
+from castwarden_model.conditions import CONDITIONS, Group
 from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Transition
 from castwarden_model.resources.monitor import Health, MonitorSpec, Statistics, StreamState
 
@@ -27,10 +29,11 @@ from .analyzer import Analysis, Analyzer
 from .checks import CheckSet
 from .episode import Change, Moment
 from .errors import StreamError
-from .feed import Feed, Job, Outcome, media_playlist
+from .feed import Feed, Outcome, media_playlist
 from .fetch import Fetcher, Page, join
 from .playlist import MultivariantPlaylist, parse
 from .renditions import choose
+from .seen import ClockSeen, PlaylistSeen, SegmentSeen
 from .tracker import Tracker, Update
 from .view import View, view_of
 
@@ -44,6 +47,12 @@ _STRAGGLER = 30.0  # seconds that one rendition may end after the other
 
 Emit = Callable[[Transition | Occurrence], Awaitable[None]]
 _COUNTERS = {"black": "blackout_events", "freeze": "freeze_events", "silence": "silence_events"}
+_SEEN_IN = {
+    track: [name for name, entry in CONDITIONS.items() if entry.group == group] + [f"{track}_missing"]
+    for track, group in (("video", Group.PICTURE), ("audio", Group.SOUND))
+}
+_RENDITIONS: tuple[Literal["main", "audio"], ...] = ("main", "audio")
+_UNSEEABLE = ("segment_errors", "playlist_errors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,8 @@ class Watch:
         whole: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.checks = CheckSet.of(spec.checks)
-        self.statistics = statistics.model_copy() if statistics else Statistics()
+        self.checks = CheckSet(spec.checks)
+        self.statistics = statistics.model_copy(deep=True) if statistics else Statistics()
         self.feeds: tuple[Feed, ...] = ()
         self._session = session
         self._spec = spec
@@ -87,8 +96,7 @@ class Watch:
         self._unopened: str | None = None  # why the last try to open the source failed
         self._ended: str | None = None
         self._title: str | None = None
-        self._last: Analysis | None = None
-        self._last_job: Job | None = None
+        self._last: SegmentSeen | None = None
         self._last_check: float | None = None
         self._prime(open)
 
@@ -97,7 +105,7 @@ class Watch:
         self._spec = spec
         self.checks.configure(spec.checks)
         for feed in self.feeds:
-            feed.analyzer.set_depth(full=spec.depth == "Full")
+            feed.analyzer.set_depth(spec.depth)
 
     async def run(self, source: Source) -> Outcome:
         """Watches until the stream ends or its playlist cannot be had any more."""
@@ -140,10 +148,10 @@ class Watch:
             stream=self._state,
             title=self._title,
             reason=self._ended or self.problem,
-            video=self._health("black", "freeze", seen=bool(self._last and self._last.has_video)),
-            audio=self._health("silence", seen=any(feed.analyzer.ears.last for feed in self.feeds)),
+            video=self._health("video", seen=bool(self._last and self._last.video)),
+            audio=self._health("audio", seen=any(feed.analyzer.ears.last for feed in self.feeds)),
             last_check_at=checked,
-            statistics=self.statistics.model_copy(),
+            statistics=self.statistics.model_copy(deep=True),
         )
 
     def view(self) -> View:
@@ -158,13 +166,12 @@ class Watch:
             return StreamState.UNKNOWN
         return StreamState.STALLED if self.checks.stall.alert else StreamState.LIVE
 
-    def _health(self, *conditions: str, seen: bool) -> Health:
-        if not seen:
-            return Health.UNKNOWN
-        if self.checks.segment_errors.alert:
-            return Health.ERROR
-        alerts = (check.alert for check in self.checks if check.condition in conditions)
-        return Health.WARNING if any(alerts) else Health.OK
+    def _health(self, track: str, *, seen: bool) -> Health:
+        if self.checks.open(_UNSEEABLE):
+            return Health.ERROR if seen else Health.UNKNOWN
+        if self.checks.open(_SEEN_IN[track]):
+            return Health.WARNING
+        return Health.OK if seen else Health.UNKNOWN
 
     def _prime(self, conditions: Iterable[OpenCondition]) -> None:
         for known in conditions:
@@ -173,8 +180,7 @@ class Watch:
 
     async def _close(self) -> None:
         now = self._now()
-        for check in self.checks:
-            await self._tell(check.close(now))
+        await self._tell(change for check in self.checks if (change := check.close(now)))
 
     async def _follow(self, source: Source) -> Outcome:
         fetcher = Fetcher(self._session, source.headers)
@@ -225,11 +231,12 @@ class Watch:
             Feed(
                 analyzer,
                 Tracker(0.0 if self._resumed else _LOOKBACK, whole=self._whole),
-                on_update=self._updated,
+                rendition=rendition,
+                on_playlist=self._loaded,
                 on_segment=self._analysed,
                 clock=self._clock,
             )
-            for analyzer in analyzers
+            for rendition, analyzer in zip(_RENDITIONS, analyzers, strict=False)
         )
         self.configure(self._spec)
 
@@ -242,37 +249,38 @@ class Watch:
                 idle = loop.time() - min(arrivals)
                 target = max(feed.tracker.target_duration for feed in self.feeds)
                 count = min(feed.tracker.new_count for feed in self.feeds)
-                now = self._now()
-                stall = self.checks.stall
-                await self._tell(stall.settle(now) or stall.observe(idle, target, count, now))
+                await self._tell(self.checks.clock(ClockSeen(self._now(), idle, target, count)))
 
-    async def _updated(self, feed: Feed, update: Update) -> None:
-        if update.epoch_changed and feed is self.feeds[0]:
+    async def _loaded(self, seen: PlaylistSeen, update: Update | None) -> None:
+        if update and update.epoch_changed and seen.rendition == "main":
             await self._emit(facts.epoch_changed(*update.epoch_changed, self._clock()))
+        await self._tell(self.checks.playlist(seen))
 
-    async def _analysed(self, feed: Feed, job: Job, analysis: Analysis) -> None:
-        if feed is self.feeds[0]:
-            self._last, self._last_job = analysis, job
+    async def _analysed(self, analysis: Analysis) -> None:
+        seen = analysis.seen
+        if seen.rendition == "main":
+            self._last = seen
         self._last_check = self._clock()
         self.statistics.total_segments_analyzed += 1
-        self.statistics.segment_errors += analysis.error is not None
-        if not self._started and analysis.error is None:
+        self.statistics.segment_errors += seen.error is not None
+        if not self._started and seen.error is None:
             self._started = True
             await self._emit(facts.started(self._title or "", self._clock()))
-        for change in analysis.changes:
-            await self._tell(change, job)
-        errors = self.checks.segment_errors
-        await self._tell(
-            errors.settle(analysis.start) or errors.observe(analysis.start, analysis.seconds, analysis.error), job
-        )
+        await self._tell([*analysis.changes, *self.checks.segment(seen)], seen)
 
-    async def _tell(self, change: Change | None, job: Job | None = None) -> None:
-        if change is None:
-            return
-        if change.raised and (counter := _COUNTERS.get(change.condition)):
-            setattr(self.statistics, counter, getattr(self.statistics, counter) + 1)
-        job = job or self._last_job
-        await self._emit(facts.transition(change, job.arrival.segment if job else None, self._clock()))
+    async def _tell(self, changes: Iterable[Change], seen: SegmentSeen | None = None) -> None:
+        for change in changes:
+            self._count(change)
+            check = self.checks.named(change.condition)
+            measured = check.measured() if check else {}
+            await self._emit(facts.transition(change, seen or self._last, self._clock(), measured))
+
+    def _count(self, change: Change) -> None:
+        if change.raised:
+            counts = self.statistics.alerts
+            counts[change.condition] = counts.get(change.condition, 0) + 1
+            if counter := _COUNTERS.get(change.condition):
+                setattr(self.statistics, counter, getattr(self.statistics, counter) + 1)
 
     def _now(self) -> Moment:
         """The edge of media, now."""

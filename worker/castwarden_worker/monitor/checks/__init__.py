@@ -1,35 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks: one small class per file, and this registry. A check sees pictures, sound or the delivery of segments."""
+"""The checks: one small class per file, and this registry. A check sees one kind of thing; `seen.py` has them all."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from castwarden_model.resources.checks import Checks
 
-from .base import Check, PictureCheck, SoundCheck
+from ..episode import Change, Moment
+from ..seen import ClockSeen, PlaylistSeen, RenditionSeen, SegmentSeen
+from .analysis_degraded import AnalysisDegraded
+from .base import Check, ClockCheck, FactCheck, PictureCheck, PlaylistCheck, RenditionCheck, SegmentCheck, SoundCheck
 from .black import Black
 from .freeze import Freeze
 from .segment_errors import SegmentErrors
 from .silence import Silence
 from .stall import Stall
 
-__all__ = ["Black", "Check", "CheckSet", "Freeze", "PictureCheck", "SegmentErrors", "Silence", "SoundCheck", "Stall"]
+__all__ = ["REGISTRY", "Check", "CheckSet", "PictureCheck", "SoundCheck"]
+
+REGISTRY: tuple[type[Check], ...] = (
+    Black,
+    Freeze,
+    Silence,
+    Stall,
+    SegmentErrors,
+    AnalysisDegraded,
+)
 
 
-@dataclass(frozen=True, slots=True)
 class CheckSet:
-    """All checks of one stream."""
+    """All checks of one stream, by what they see."""
 
-    pictures: tuple[PictureCheck, ...]
-    sounds: tuple[SoundCheck, ...]
-    segment_errors: SegmentErrors
-    stall: Stall
-
-    @classmethod
-    def of(cls, spec: Checks) -> "CheckSet":
-        made = cls((Black(), Freeze()), (Silence(),), SegmentErrors(), Stall())
-        made.configure(spec)
-        return made
+    def __init__(self, spec: Checks) -> None:
+        self._all: dict[str, Check] = {kind.condition: kind() for kind in REGISTRY}
+        self.pictures = tuple(check for check in self if isinstance(check, PictureCheck))
+        self.sounds = tuple(check for check in self if isinstance(check, SoundCheck))
+        self.segments = tuple(check for check in self if isinstance(check, SegmentCheck))
+        self.playlists = tuple(check for check in self if isinstance(check, PlaylistCheck))
+        self.renditions = tuple(check for check in self if isinstance(check, RenditionCheck))
+        self.clocks = tuple(check for check in self if isinstance(check, ClockCheck))
+        self.configure(spec)
 
     def configure(self, spec: Checks) -> None:
         """Takes new settings; what the checks remember stays."""
@@ -37,7 +47,35 @@ class CheckSet:
             check.configure(spec)
 
     def __iter__(self) -> Iterator[Check]:
-        yield from (*self.pictures, *self.sounds, self.segment_errors, self.stall)
+        return iter(self._all.values())
 
     def named(self, condition: str) -> Check | None:
-        return next((check for check in self if check.condition == condition), None)
+        return self._all.get(condition)
+
+    def open(self, conditions: Iterable[str]) -> bool:
+        """Whether one of these is in alert."""
+        return any(check.alert for name in conditions if (check := self._all.get(name)))
+
+    @property
+    def stall(self) -> Stall:
+        check = self._all[Stall.condition]
+        assert isinstance(check, Stall)  # noqa: S101 - it is in the registry
+        return check
+
+    def segment(self, seen: SegmentSeen) -> list[Change]:
+        return _shown(self.segments, seen, seen.at.plus(seen.seconds))
+
+    def playlist(self, seen: PlaylistSeen) -> list[Change]:
+        return _shown(self.playlists, seen, seen.at)
+
+    def rendition(self, seen: RenditionSeen) -> list[Change]:
+        return _shown(self.renditions, seen, seen.at)
+
+    def clock(self, seen: ClockSeen) -> list[Change]:
+        return _shown(self.clocks, seen, seen.at)
+
+
+def _shown(checks: Iterable[FactCheck[Any]], seen: Any, at: Moment) -> list[Change]:
+    """One fact to all checks of its kind; those that were switched off only close what they have open."""
+    found = (check.observe(seen) if check.enabled else check.settle(at) for check in checks)
+    return [change for change in found if change]

@@ -1,55 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What checks have in common, and what they are shown. Pure: no media, no network, no clock."""
+"""What checks have in common. Pure: no media, no network, no clock."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
-import numpy as np
 from castwarden_model.resources.checks import Checks
-from numpy.typing import NDArray
 
 from ..episode import Change, Episode, Moment
+from ..seen import ClockSeen, Picture, PlaylistSeen, RenditionSeen, SegmentSeen, Sound
 
-Luma = NDArray[np.uint8]
-
-BLACK_LUMA = 0.10
-BLACK_AREA = 0.98
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One decoded picture: its luma, thinned out to about 160 x 90 samples of 8 bits."""
-
-    at: Moment
-    luma: Luma
-    full_range: bool = False  # 0..255 instead of the nominal 16..235
-
-    @property
-    def is_dark(self) -> bool:
-        """Black by the usual measure, whatever the black check is set to."""
-        return self.dark_area(BLACK_LUMA) >= BLACK_AREA
-
-    def dark_area(self, luma: float) -> float:
-        """Share of the picture that is at most `luma` of the nominal range bright."""
-        limit = 255 * luma if self.full_range else 16 + 219 * luma
-        return float(np.count_nonzero(self.luma <= int(limit)) / self.luma.size)
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A short stretch of decoded sound: RMS of its loudest channel and its peak, in dBFS."""
-
-    at: Moment
-    seconds: float
-    level_db: float
-    peak_db: float
+S = TypeVar("S")
 
 
 class Check(ABC):
-    """One condition of the stream."""
+    """One condition of the stream. Its settings are the field of the same name in the model's `Checks`."""
 
     condition: ClassVar[str]
 
@@ -69,6 +36,15 @@ class Check(ABC):
     def suspicious(self) -> bool:
         """Whether it needs to see everything: it is bad now, or waits to clear."""
         return self.enabled and (bool(self.episode.bad) or self.episode.is_open)
+
+    @property
+    def raise_after(self) -> float:
+        """Seconds that it must be bad, as things are."""
+        return self.episode.raise_after
+
+    def measured(self) -> Mapping[str, float | str]:
+        """What it saw last, for people: it goes with the alert."""
+        return {}
 
     def prime(self, episode: UUID, began_wall: float) -> None:
         """Goes on with an episode that another process raised."""
@@ -108,9 +84,35 @@ class PictureCheck(Check):
 class SoundCheck(Check):
     """Listens to sound in order."""
 
+    wants_wave: ClassVar[bool] = False  # whether it needs all sound, as a waveform
+
     @abstractmethod
     def judge(self, sound: Sound) -> bool:
         """Whether this stretch is bad. Changes nothing."""
 
     def observe(self, sound: Sound) -> Change | None:
         return self.episode.observe(sound.at, self.judge(sound))
+
+
+class FactCheck(Check, Generic[S]):
+    """Looks at facts of one kind that nothing has to be decoded for."""
+
+    @abstractmethod
+    def observe(self, seen: S) -> Change | None:
+        """Takes the fact. Not called while the check is switched off."""
+
+
+class SegmentCheck(FactCheck[SegmentSeen]):
+    """Looks at every segment of every rendition that is watched."""
+
+
+class PlaylistCheck(FactCheck[PlaylistSeen]):
+    """Looks at every load of a playlist, and at every failure of one."""
+
+
+class RenditionCheck(FactCheck[RenditionSeen]):
+    """Looks at the probes of the other renditions."""
+
+
+class ClockCheck(FactCheck[ClockSeen]):
+    """Looks at the clock."""

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Black picture: nearly all of it is at most a little brighter than black (the rule of ffmpeg's blackdetect)."""
 
+from collections.abc import Mapping
+
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
-from .base import BLACK_AREA, BLACK_LUMA, Picture, PictureCheck
+from ..seen import BLACK_AREA, BLACK_LUMA, Picture
+from .base import PictureCheck
 
 
 class Black(PictureCheck):
@@ -14,6 +17,7 @@ class Black(PictureCheck):
         super().__init__()
         self.luma = BLACK_LUMA
         self.area = BLACK_AREA
+        self._dark = self._luma = 0.0
 
     def configure(self, spec: Checks) -> None:
         self._limits(spec.black.enabled, spec.black.raise_after, spec.black.clear_after)
@@ -23,4 +27,8 @@ class Black(PictureCheck):
         return picture.dark_area(self.luma) >= self.area
 
     def observe(self, picture: Picture) -> Change | None:
-        return self.episode.observe(picture.at, self.judge(picture))
+        self._dark, self._luma = picture.dark_area(self.luma), picture.brightness
+        return self.episode.observe(picture.at, self._dark >= self.area)
+
+    def measured(self) -> Mapping[str, float | str]:
+        return {"dark_area": round(self._dark, 4), "luma": round(self._luma, 4)}

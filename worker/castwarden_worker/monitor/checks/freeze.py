@@ -5,12 +5,14 @@ A stream that never moved (a slate, a radio's cover) is not frozen, and a black 
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
-from .base import Picture, PictureCheck
+from ..seen import Picture
+from .base import PictureCheck
 
 _SHORTEST = 0.5  # seconds; slow motion stands still from one frame to the next
 
@@ -56,3 +58,7 @@ class Freeze(PictureCheck):
         difference = int(apart.sum(dtype=np.int64)) / apart.size
         self.motion_db = 20 * math.log10(max(difference, 0.01) / 255)
         return difference > self.noise or picture.is_dark
+
+    def measured(self) -> Mapping[str, float | str]:
+        noise = round(20 * math.log10(self.noise / 255), 1) if self.noise else -100.0
+        return {"motion_db": round(self.motion_db or -100.0, 1), "noise_db": noise}

@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """No new segment arrives. Measured on the wall clock: while nothing arrives, media time stands still."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from castwarden_base.ids import uuid7
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change, Moment
-from .base import Check
+from ..seen import ClockSeen
+from .base import ClockCheck
 
 
-class Stall(Check):
+class Stall(ClockCheck):
     """`late` tells that a segment is overdue (1.5 target durations), long before that is an alert."""
 
     condition = "stall"
 
     def __init__(self) -> None:
         super().__init__()
-        self.raise_after: float | None = None
+        self._limit: float | None = None
+        self._target = 0.0
+        self._idle = 0.0
         self.clear_after_segments = 2
         self.late = False
         self._count_when_raised = 0
@@ -25,7 +29,7 @@ class Stall(Check):
 
     def configure(self, spec: Checks) -> None:
         self.enabled = spec.stall.enabled
-        self.raise_after = None if spec.stall.raise_after is None else spec.stall.raise_after.total_seconds()
+        self._limit = None if spec.stall.raise_after is None else spec.stall.raise_after.total_seconds()
         self.clear_after_segments = spec.stall.clear_after_segments
 
     @property
@@ -35,22 +39,26 @@ class Stall(Check):
     def prime(self, episode: UUID, began_wall: float) -> None:
         self._raised = (episode, began_wall)
 
-    def limit(self, target_duration: float) -> float:
+    @property
+    def raise_after(self) -> float:
         """Seconds without a new segment that raise it."""
-        return max(3 * target_duration, 15.0) if self.raise_after is None else self.raise_after
+        return max(3 * self._target, 15.0) if self._limit is None else self._limit
 
-    def observe(self, idle: float, target_duration: float, segments: int, at: Moment) -> Change | None:
-        """`idle` seconds have passed since the newest of `segments` segments; `at` is the edge of media, and now."""
-        self.late = idle > 1.5 * target_duration
-        limit = self.limit(target_duration)
+    def measured(self) -> Mapping[str, float | str]:
+        return {"idle_sec": round(self._idle, 1), "target_sec": self._target}
+
+    def observe(self, seen: ClockSeen) -> Change | None:
+        self._idle, self._target = seen.idle, seen.target_duration
+        self.late = seen.idle > 1.5 * seen.target_duration
+        limit = self.raise_after
         if self._raised is None:
-            if not self.enabled or idle < limit:
+            if seen.idle < limit:
                 return None
-            self._raised = (uuid7(), at.wall - idle)
-            self._count_when_raised = segments
-            return self._change(True, at, idle, limit)
-        if idle < limit and segments - self._count_when_raised >= self.clear_after_segments:
-            return self.close(at)
+            self._raised = (uuid7(), seen.at.wall - seen.idle)
+            self._count_when_raised = seen.segments
+            return self._change(True, seen.at, seen.idle, limit)
+        if seen.idle < limit and seen.segments - self._count_when_raised >= self.clear_after_segments:
+            return self.close(seen.at)
         return None
 
     def close(self, at: Moment) -> Change | None:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors in a row, or too large a share of the last minute: what segment and playlist errors have in common."""
+
+from collections import deque
+from dataclasses import replace
+from itertools import takewhile
+
+from castwarden_model.resources.checks import ErrorRateCheck
+
+from ..episode import Change, Episode, Moment
+
+
+class ErrorRate:
+    """Drives `episode` by tries that went well or did not."""
+
+    def __init__(self, episode: Episode) -> None:
+        self.last_error: str | None = None
+        self._episode = episode
+        self._consecutive = 3
+        self._ratio = 0.2
+        self._window = 60.0
+        self._seen: deque[tuple[Moment, float, bool]] = deque()  # where, how long, broken
+
+    def configure(self, given: ErrorRateCheck) -> None:
+        self._consecutive, self._ratio = given.consecutive, given.ratio
+        self._window = given.window.total_seconds()
+        self._episode.raise_after = 0.0
+        self._episode.clear_after = given.clear_after.total_seconds()
+
+    def observe(self, at: Moment, seconds: float, error: str | None) -> Change | None:
+        """One try that stands for `seconds` from `at` on went well, or did not for the reason `error`."""
+        self._seen.append((at, seconds, error is not None))
+        while self._seen and self._seen[0][0].media < at.media - self._window:
+            self._seen.popleft()
+        end = at.plus(seconds)
+        episode = self._episode
+        if error is None:
+            # Good ones can end an episode; they never make one that is only a candidate.
+            change = episode.observe(at, bad=False) if episode.is_open else None
+            return change or (episode.hold(end) if episode.is_open else None)
+        self.last_error = error
+        if episode.is_open:
+            return episode.observe(at, bad=True)
+        if first := self._first_of_too_many():
+            change = episode.observe(end, bad=True, since=first)
+            return change and replace(change, at=end, duration=end.media - first.media)
+        return None
+
+    def _first_of_too_many(self) -> Moment | None:
+        row = list(takewhile(lambda seen: seen[2], reversed(self._seen)))
+        if len(row) >= self._consecutive:
+            return row[-1][0]
+        broken = [(at, seconds) for at, seconds, bad in self._seen if bad]
+        if len(broken) > 1 and sum(seconds for _, seconds in broken) > self._ratio * self._window:
+            return broken[0][0]
+        return None
