@@ -39,6 +39,10 @@ class Breaker:
             self._rests_until = now + self._rest
             self._rest = min(self._rest * 2, _LONGEST_REST)
 
+    def rests_for(self, now: float) -> float:
+        """Seconds of rest that are left."""
+        return max(0.0, self._rests_until - now) if self.failures >= _THRESHOLD else 0.0
+
     @property
     def clean(self) -> bool:
         """Nothing to remember."""

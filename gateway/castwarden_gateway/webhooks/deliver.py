@@ -39,7 +39,10 @@ def signed(claim: Claim, event: StoredEvent, secret: str) -> tuple[bytes, dict[s
 
 
 def receiver_is_well(answer: Answer) -> bool | None:
-    """What the answer says about the receiver as a whole: a refusal of one message is still a sign of life."""
+    """What the answer says about the receiver as a whole: a refusal of one message is still a sign of life.
+
+    A redirect is not: whoever answers with one sends every message elsewhere.
+    """
     if answer.status is not None:
-        return answer.status < 500
+        return answer.status < 300 or 400 <= answer.status < 500
     return None if answer.error in ("event_gone", "secret_unreadable", "internal") else False

@@ -186,6 +186,7 @@ class DeliveryEngine:
     async def _deliver(self, claim: Claim) -> None:
         at = datetime.now(UTC)
         well: bool | None = None
+        rest = 0.0
         try:
             answer, verdict = await attempt(self._session, self._signer, claim)
             well = receiver_is_well(answer)
@@ -195,11 +196,11 @@ class DeliveryEngine:
             verdict = decide("standard", claim.attempt + 1, None)
         finally:
             metrics.IN_FLIGHT.dec()
-            self._lanes.give_back(claim.endpoint_id, receiver_is_well=well)
+            rest = self._lanes.give_back(claim.endpoint_id, receiver_is_well=well)
             self._shares.give_back(claim.tenant_id)
         if verdict.disable or verdict.pause:
             self._lanes.close(claim.endpoint_id, _CLOSED_SECONDS)
-        self._buffer.put(Result(claim, at, answer, verdict))
+        self._buffer.put(Result(claim, at, answer, verdict, rest))
         metrics.DELIVERIES.labels(verdict.outcome, metrics.status_class(answer.status)).inc()
         metrics.SECONDS.observe(answer.ms / 1000)
         if satisfied := self._hungry & {claim.endpoint_id, claim.tenant_id}:

@@ -20,12 +20,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One finished attempt, begun at `at`."""
+    """One finished attempt, begun at `at`. `rest`: seconds for which the endpoint is left in peace after it."""
 
     claim: Claim
     at: datetime
     answer: Answer
     verdict: Verdict
+    rest: float = 0.0
 
 
 class Buffer(Generic[T]):
@@ -90,6 +91,7 @@ async def write(connection: Connection, owner: UUID, results: Sequence[Result]) 
         [r.claim.created_at for r in results],
     )
     await _pause(connection, results)
+    await _note_failures(connection, results)
     gone = sorted({r.claim.endpoint_id for r in results if r.verdict.disable})
     if gone:
         await connection.execute(SQL.disable, gone, "the receiver answered 410 Gone")
@@ -104,3 +106,18 @@ async def _pause(connection: Connection, results: Sequence[Result]) -> None:
     if pauses:
         ordered = sorted(pauses)  # two processes that pause the same endpoints take the rows in one order
         await connection.execute(SQL.pause, ordered, [pauses[endpoint_id] for endpoint_id in ordered])
+
+
+async def _note_failures(connection: Connection, results: Sequence[Result]) -> None:
+    """The last failure of each endpoint, and its rest, so that a person can see them."""
+    last = {r.claim.endpoint_id: r for r in results if r.answer.error is not None}
+    if not last:
+        return
+    ordered = [last[endpoint_id] for endpoint_id in sorted(last)]
+    await connection.execute(
+        SQL.note_failures,
+        [r.claim.endpoint_id for r in ordered],
+        [r.answer.error for r in ordered],
+        [r.at for r in ordered],
+        [r.rest for r in ordered],
+    )

@@ -39,6 +39,14 @@ set paused_until = greatest(e.paused_until, now() + make_interval(secs => asked.
 from unnest($1::uuid[], $2::float8[]) as asked (id, seconds)
 where e.id = asked.id
 
+-- name: note_failures
+-- $1 endpoints, $2 what went wrong last, $3 when, $4 seconds of rest
+update webhook_endpoints e
+set last_error = failed.error, last_error_at = failed.at,
+    resting_until = case when failed.rest > 0 then now() + make_interval(secs => failed.rest) end
+from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::float8[]) as failed (id, error, at, rest)
+where e.id = failed.id
+
 -- name: disable
 update webhook_endpoints set enabled = false, disabled_reason = $2, updated_at = now()
 where id = any ($1::uuid[]) and enabled

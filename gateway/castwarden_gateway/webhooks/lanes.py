@@ -40,14 +40,15 @@ class Lanes:
         lane.limit = limit
         lane.in_flight += 1
 
-    def give_back(self, endpoint_id: UUID, *, receiver_is_well: bool | None) -> None:
-        """Ends what `take` began. None: the attempt says nothing about the receiver."""
-        lane = self._lanes[endpoint_id]
+    def give_back(self, endpoint_id: UUID, *, receiver_is_well: bool | None) -> float:
+        """Ends what `take` began; the seconds that the endpoint rests now. None: it says nothing of the receiver."""
+        lane, now = self._lanes[endpoint_id], self._clock()
         lane.in_flight -= 1
         if receiver_is_well is True:
             lane.breaker.succeeded()
         elif receiver_is_well is False:
-            lane.breaker.failed(self._clock())
+            lane.breaker.failed(now)
+        return lane.breaker.rests_for(now)
 
     def close(self, endpoint_id: UUID, seconds: float) -> None:
         """Nothing more for this endpoint that has just been taken, until PostgreSQL knows why."""

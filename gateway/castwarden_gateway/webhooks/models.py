@@ -70,7 +70,11 @@ class EndpointPatch(_Input):
 
 
 class EndpointView(BaseModel):
-    """`resource_uid` is set on the endpoint that a Monitor's webhookUrl makes."""
+    """`resource_uid` is set on the endpoint that a Monitor's webhookUrl makes.
+
+    `paused_until` is what the receiver asked for, `resting_until` what follows from failures in a row: until then
+    nothing is sent, and nothing is lost. `last_error` stays when it works again.
+    """
 
     id: UUID
     url: str
@@ -84,6 +88,9 @@ class EndpointView(BaseModel):
     enabled: bool
     disabled_reason: str | None
     paused_until: datetime | None
+    resting_until: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
     resource_uid: str | None
     created_at: datetime
     updated_at: datetime

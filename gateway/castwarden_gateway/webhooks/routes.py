@@ -2,6 +2,7 @@
 """Webhooks over HTTP: endpoints, deliveries, the signing key of Monitors' webhookUrls, the event catalogue."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -176,7 +177,10 @@ def _cursor(row: Record) -> str:
 
 
 def _endpoint(row: Record) -> EndpointView:
-    return EndpointView.model_validate({name: row[name] for name in EndpointView.model_fields})
+    values = {name: row[name] for name in EndpointView.model_fields}
+    if values["resting_until"] is not None and values["resting_until"] <= datetime.now(UTC):
+        values["resting_until"] = None
+    return EndpointView.model_validate(values)
 
 
 def _delivery(row: Record) -> DeliveryView:

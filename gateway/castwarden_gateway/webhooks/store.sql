@@ -14,7 +14,7 @@ where tenant_id = $1 and retired_at is null and ($2::uuid is null or id < $2)
 order by id desc limit $3
 
 -- name: update_endpoint
--- Absent values stay. Enabling forgets why it was disabled and any rest that the receiver asked for.
+-- Absent values stay. Enabling forgets why it was disabled and any rest; another URL has not failed yet.
 update webhook_endpoints
 set url = coalesce($3, url), events = coalesce($4, events), description = coalesce($5, description),
     profile = coalesce($6, profile), payload = coalesce($7, payload), retry = coalesce($8, retry),
@@ -22,6 +22,9 @@ set url = coalesce($3, url), events = coalesce($4, events), description = coales
     enabled = coalesce($11, enabled),
     disabled_reason = case coalesce($11, enabled) when true then null else coalesce(disabled_reason, 'by request') end,
     paused_until = case when $11 then null else paused_until end,
+    resting_until = case when $11 or url <> $3 then null else resting_until end,
+    last_error = case when $11 or url <> $3 then null else last_error end,
+    last_error_at = case when $11 or url <> $3 then null else last_error_at end,
     updated_at = now()
 where tenant_id = $1 and id = $2 and retired_at is null
 returning *
@@ -42,7 +45,8 @@ insert into webhook_endpoints (id, tenant_id, resource_uid, url, events, descrip
                                timeout_seconds, max_in_flight)
 values ($1, $2, $3, $4, '{*}', $5, 'timestamped', 'stream-tracker', 'standard', $6, $7)
 on conflict (resource_uid) where retired_at is null do update
-set url = excluded.url, enabled = true, disabled_reason = null, paused_until = null, updated_at = now()
+set url = excluded.url, enabled = true, disabled_reason = null, paused_until = null, resting_until = null,
+    last_error = null, last_error_at = null, updated_at = now()
 where webhook_endpoints.url <> excluded.url
 
 -- name: retire_endpoint

@@ -3,11 +3,13 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from aiohttp import web
 from castwarden_base.waiting import wait_until
 
-from tests.integration.webhooks.conftest import QUICK, Bench, Engines, Receivers
+from tests.integration.webhooks.conftest import QUICK, Api, Bench, Engines, Receivers
 
 EVENTS = ["stream.started"] * 40
 
@@ -90,6 +92,27 @@ async def test_a_broken_receiver_is_left_in_peace_until_a_probe_succeeds(
     hook.behaviour = None
     await bench.make_due()
     await wait_until(lambda: len(hook.ids) == 50, 60)
+
+
+@pytest.mark.parametrize(("status", "error"), [(500, "status_500"), (302, "status_302")])
+async def test_an_endpoint_that_rests_says_so_and_why(
+    bench: Bench, receiver: Receivers, engine: Engines, api: Api, status: int, error: str
+) -> None:
+    hook = await receiver(status)
+    id_, _ = await bench.endpoint(hook.url)
+    await engine()
+    await bench.emit(*EVENTS[:5])
+
+    async def rests() -> Any:
+        shown = (await api("GET", f"/endpoints/{id_}"))[1]["data"]
+        return shown if shown["resting_until"] else None
+
+    shown = await wait_until(rests, 30)
+    assert (shown["last_error"], shown["enabled"], shown["paused_until"]) == (error, True, None)
+    assert shown["last_error_at"] < shown["resting_until"]
+
+    enabled = (await api("PATCH", f"/endpoints/{id_}", {"enabled": True}))[1]["data"]
+    assert (enabled["resting_until"], enabled["last_error"], enabled["last_error_at"]) == (None, None, None)
 
 
 async def test_a_tenant_with_many_endpoints_on_a_dead_host_leaves_room_for_the_others(

@@ -3,8 +3,11 @@
 
 from uuid import UUID
 
+import pytest
 from castwarden_gateway.webhooks.breaker import Breaker
+from castwarden_gateway.webhooks.deliver import receiver_is_well
 from castwarden_gateway.webhooks.lanes import Lanes, Shares
+from castwarden_gateway.webhooks.send import Answer
 
 ENDPOINT = UUID(int=1)
 
@@ -27,6 +30,20 @@ def test_failures_in_a_row_rest_the_endpoint_and_then_let_one_probe_through() ->
     breaker = opened()
     assert breaker.limit(4.9, 8) == 0
     assert breaker.limit(5.1, 8) == 1
+
+
+def test_the_rest_that_is_left_is_known_while_it_lasts() -> None:
+    breaker = opened()
+    assert [breaker.rests_for(now) for now in (0.0, 4.0, 5.0)] == [5.0, 1.0, 0.0]
+    breaker.succeeded()
+    assert breaker.rests_for(1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("status", "well"), [(200, True), (204, True), (301, False), (308, False), (404, True), (500, False), (None, False)]
+)
+def test_a_redirect_says_as_little_good_of_a_receiver_as_a_5xx(status: int | None, well: bool) -> None:
+    assert receiver_is_well(Answer(ms=1, status=status, error=None if status == 200 else "x")) is well
 
 
 def test_a_success_opens_the_endpoint_fully() -> None:
