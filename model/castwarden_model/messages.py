@@ -21,14 +21,23 @@ INTERNAL_KEY_HEADER = "X-Internal-API-Key"
 _LONGEST_TEXT = 1024
 
 
+def _clean(value: Any) -> Any:
+    return value.replace("\0", "") if isinstance(value, str) else value
+
+
 def _cut(value: Any) -> Any:
-    return value[:_LONGEST_TEXT] if isinstance(value, str) else value
+    return _clean(value)[:_LONGEST_TEXT] if isinstance(value, str) else value
 
 
-# Everything has a bound, because a worker passes on what strangers wrote.
+def _clean_texts(value: Any) -> Any:
+    return {key: _clean(text) for key, text in value.items()} if isinstance(value, dict) else value
+
+
+# Everything has a bound, because a worker passes on what strangers wrote, and no NUL, which PostgreSQL cannot hold.
 Name = Annotated[str, Field(max_length=253)]
 Text = Annotated[str, BeforeValidator(_cut)]
-Detail = Annotated[dict[str, Any], Field(max_length=32)]
+Foreign = BeforeValidator(_clean)
+Detail = Annotated[dict[str, Any], Field(max_length=32), BeforeValidator(_clean_texts)]
 
 
 class Message(BaseModel):
@@ -46,6 +55,13 @@ class ResourceRef(Message):
     namespace: Name
     name: Name
     uid: Name
+
+
+class Seats(Message):
+    """The Monitors that have their seat in one shared Pod. `version` is the same whenever the list is."""
+
+    version: Name
+    seats: list[ResourceRef] = []
 
 
 class OpenCondition(Message):
@@ -160,13 +176,13 @@ class FeedObservation(Message):
 class VideoSeen(Message):
     """One entry of a feed. `media_id` is the YouTube id, or the entry's own id in other feeds."""
 
-    media_id: Annotated[str, Field(min_length=1, max_length=512)]
-    title: Annotated[str, Field(max_length=1024)]
-    url: Annotated[str, Field(max_length=2048)]
+    media_id: Annotated[str, Field(min_length=1, max_length=512), Foreign]
+    title: Annotated[str, Field(max_length=1024), Foreign]
+    url: Annotated[str, Field(max_length=2048), Foreign]
     published_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
-    description: Annotated[str, Field(max_length=65536)] = ""
-    thumbnail_url: Annotated[str, Field(max_length=2048)] | None = None
+    description: Annotated[str, Field(max_length=65536), Foreign] = ""
+    thumbnail_url: Annotated[str, Field(max_length=2048), Foreign] | None = None
     views: int | None = None
 
 

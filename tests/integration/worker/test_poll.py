@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from castwarden_local.origin.feeds import Channel, Video, feed_app
-from castwarden_model.messages import ChannelAssignment, FeedValidators, ResourceRef
+from castwarden_model.messages import ChannelAssignment, FeedValidators, ResourceRef, VideoSeen
 from castwarden_model.resources import ChannelSpec
 from castwarden_worker.poll import role
 from castwarden_worker.poll.role import poll_feed
@@ -175,3 +175,15 @@ async def test_a_large_feed_is_told_in_portions_and_its_validators_last(
     assert [len(report.videos) for report in gateway.reports] == [200, 200, 50, 0]
     assert [bool(report.feed) for report in gateway.reports] == [False, False, False, True]
     assert gateway.reports[0].videos[0].media_id == "id-0"
+
+
+def test_no_portion_of_long_descriptions_is_more_than_the_gateway_reads() -> None:
+    videos = [
+        VideoSeen(media_id=f"id-{n}", title="T", url="https://example.com/", description=letter * 65536)
+        for n, letter in enumerate("a\x01\U0001f600" * 67)
+    ]
+    portions = list(role.portions(videos))
+    assert [video for portion in portions for video in portion] == videos
+    sizes = [sum(len(video.model_dump_json().encode()) for video in portion) for portion in portions]
+    assert max(sizes) <= role.BYTES_PER_REPORT
+    assert min(sizes[:-1]) > role.BYTES_PER_REPORT - 6 * 65536 - 1024

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Role poll: fetches the feed, tells its videos and how it answered. A failing feed says nothing about its videos."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +17,8 @@ from .feed import NotAFeed, read_feed
 log = get_logger(__name__)
 LARGEST_FEED = 10 * 1024 * 1024
 VIDEOS_PER_REPORT = 200
+BYTES_PER_REPORT = 4 * 1024 * 1024
+"""Half of what the gateway reads: a description may have 64 KiB of characters, each of up to six bytes."""
 PATIENCE_SECONDS = 300.0
 """How long to wait for the gateway before giving up: the next poll sees the same videos again."""
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
@@ -40,10 +43,25 @@ async def poll_feed(work: Work) -> int:
         look = await look_at(session, url, assignment.validators)
     log.info("feed_polled", url=url, status=look.feed.http_status, error=look.feed.error, videos=len(look.videos))
     # The feed's validators go last: a 304 must never hide videos that were not reported.
-    for start in range(0, len(look.videos), VIDEOS_PER_REPORT):
-        await work.reporter.tell(assignment.epoch, videos=look.videos[start : start + VIDEOS_PER_REPORT])
+    for portion in portions(look.videos):
+        await work.reporter.tell(assignment.epoch, videos=portion)
     await work.reporter.tell(assignment.epoch, feed=look.feed)
     return 0 if await work.reporter.told(PATIENCE_SECONDS) else 1
+
+
+def portions(videos: Iterable[VideoSeen]) -> Iterator[list[VideoSeen]]:
+    """The videos in order, each portion small enough for one report."""
+    portion: list[VideoSeen] = []
+    left = BYTES_PER_REPORT
+    for video in videos:
+        size = len(video.model_dump_json(exclude_none=True).encode())
+        if portion and (size > left or len(portion) == VIDEOS_PER_REPORT):
+            yield portion
+            portion, left = [], BYTES_PER_REPORT
+        portion.append(video)
+        left -= size
+    if portion:
+        yield portion
 
 
 def feed_url(source: ChannelSource, youtube_template: str) -> str:
