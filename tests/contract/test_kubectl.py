@@ -66,7 +66,7 @@ async def test_get_shows_our_columns(kube: Kube, kubectl: Kubectl) -> None:
     status = {"conditions": [ready], "stream": {"state": "Live"}}
     await kube.patch(MONITORS, "a", {"status": status}, subresource="status")
     head, row = words(await kubectl("get", "monitors"))
-    assert head == ["NAME", "READY", "REASON", "STREAM", "OPEN", "LAST", "EVENT", "AGE"]
+    assert head == ["NAME", "READY", "REASON", "STREAM", "OPEN", "LAST", "EVENT", "SEAT", "AGE"]
     assert row[:4] == ["a", "True", "Running", "Live"]
     assert STREAM in await kubectl("get", "mon", "a", "-o", "wide")
 

@@ -95,6 +95,14 @@ FORBIDDEN: dict[str, tuple[Object, list[tuple[str, str]]]] = {
         channel("a", source={"feedUrl": "https://a", "youtubeChannelId": "UC"}),
         [("spec.source.youtubeChannelId", "FieldValueInvalid"), ("spec.source", "FieldValueInvalid")],
     ),
+    "a template for a Pod that is shared": (
+        monitor("a", placement="Packed", template={"labels": {"team": "news"}}),
+        [("spec", "FieldValueInvalid")],
+    ),
+    "a pool that is no label": (
+        monitor("a", placement="Packed", pool="Main_Pool"),
+        [("spec.pool", "FieldValueInvalid")],
+    ),
     "a path that leaves its folder": (
         download_job("a", storage={"subPath": "a/../b"}),
         [("spec.storage.subPath", "FieldValueInvalid")],

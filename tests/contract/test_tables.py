@@ -13,7 +13,7 @@ MOMENT = "2030-01-01T00:00:00Z"
 @pytest.mark.parametrize(
     ("resource", "columns"),
     [
-        (MONITORS, ["Name", "Ready", "Reason", "Stream", "Open", "Last Event", "Source", "Pod", "Age"]),
+        (MONITORS, ["Name", "Ready", "Reason", "Stream", "Open", "Last Event", "Seat", "Source", "Pod", "Age"]),
         (CHANNELS, ["Name", "Ready", "Feed", "Videos", "Polled", "Schedule", "Title", "Age"]),
         (DOWNLOAD_JOBS, ["Name", "State", "Percent", "File", "Error", "Source", "Age"]),
     ],
@@ -50,6 +50,7 @@ async def test_a_row_holds_what_the_columns_point_at(kube: Kube) -> None:
         "Stream": "Live",
         "Open": '["black","silence"]',
         "Last Event": None,
+        "Seat": None,
         "Source": STREAM,
         "Pod": None,
     }

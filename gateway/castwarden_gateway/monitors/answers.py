@@ -27,6 +27,9 @@ class MonitorView(TypedDict):
     checks: Annotated[dict[str, Any], Field(description="As in the resource, with the values that hold.")]
     depth: str
     resolver: str
+    placement: str
+    pool: str
+    seat: Annotated[str | None, Field(description="The place of a packed monitor, as Pod/number.")]
     suspend: bool
     metadata: dict[str, str]
     conditions: Annotated[list[dict[str, Any]], Field(description="metav1 conditions.")]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from castwarden_model.durations import Duration, format_duration
 from castwarden_model.resources import Checks
 from castwarden_model.resources.base import Metadata, MetadataValue, Url
-from castwarden_model.resources.monitor import Depth
+from castwarden_model.resources.monitor import Depth, Placement, Pool
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from castwarden_gateway.http.cursors import PageQuery
@@ -49,6 +49,10 @@ class MonitorFields(BaseModel):
     look_interval: Duration | None = Field(
         default=None, description="How often to look whether a stream that is not live has begun."
     )
+    placement: Placement | None = Field(
+        default=None, description="A worker of its own, or a seat in one that watches many streams."
+    )
+    pool: Pool | None = Field(default=None, description="Which group of shared workers a packed monitor is in.")
     suspend: bool | None = Field(default=None, description="Stop watching, keep the monitor.")
 
 
@@ -97,7 +101,7 @@ def spec_of(body: MonitorFields) -> dict[str, Any]:
     if body.checks is not None:
         checks = body.checks.model_dump(mode="json", by_alias=True, exclude_unset=True)
         spec = merged(spec, {"checks": checks})
-    for name in ("depth", "resolver", "suspend"):
+    for name in ("depth", "resolver", "placement", "pool", "suspend"):
         if (value := getattr(body, name)) is not None:
             spec[name] = value
     if body.look_interval is not None:

@@ -28,6 +28,9 @@ from .base import (
 from .checks import Checks, seconds
 
 Depth = Literal["Adaptive", "Keyframes", "Full"]
+Placement = Literal["Dedicated", "Packed"]
+Pool = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+"""A DNS label, so short that the names of the pool's Pods never need cutting."""
 
 
 class StreamSource(OneOf):
@@ -56,6 +59,13 @@ class StartSchedule(Spec):
 class MonitorSpec(Spec):
     """What to watch and how."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rule(
+            "self.placement != 'Packed' || !has(self.template)",
+            "a Packed Monitor shares its Pod with others, so template must be left out",
+        )
+    )
+
     source: StreamSource = Field(
         description="Where the stream is. It cannot change: create another Monitor instead.",
         json_schema_extra=rule("self == oldSelf", "source cannot change; create another Monitor"),
@@ -78,7 +88,14 @@ class MonitorSpec(Spec):
         default=None, description="A receiver for this Monitor's events only, with the Stream Tracker's signature."
     )
     metadata: Metadata = Field(default={}, description="Free text that every event of this Monitor repeats.")
-    template: WorkerTemplate = Field(default_factory=WorkerTemplate, description="The worker's Pod.")
+    placement: Placement = Field(
+        default="Dedicated",
+        description="A Pod of its own, or a seat in a Pod that watches many streams. A change moves the Monitor.",
+    )
+    pool: Pool = Field(default="default", description="Which group of shared Pods a Packed Monitor has its seat in.")
+    template: WorkerTemplate = Field(
+        default_factory=WorkerTemplate, description="The worker's Pod. Not for Packed Monitors, which share theirs."
+    )
 
 
 class StreamState(StrEnum):
@@ -138,6 +155,7 @@ class MonitorStatus(Seen):
     observed_generation: int | None = None
     conditions: Conditions = []
     pod_name: str | None = None
+    seat: str | None = Field(default=None, description="A Packed Monitor's place, as Pod/number.")
     stream: StreamStatus | None = None
     health: TrackHealth | None = None
     statistics: Statistics | None = None
@@ -159,6 +177,7 @@ class Monitor(Resource):
         Column(name="Stream", json_path=".status.stream.state"),
         Column(name="Open", json_path=".status.openConditions"),
         Column(name="Last Event", json_path=".status.lastEvent.type"),
+        Column(name="Seat", json_path=".status.seat"),
         Column(name="Source", json_path=".spec.source.url", priority=1),
         Column(name="Pod", json_path=".status.podName", priority=1),
         AGE,
