@@ -43,5 +43,9 @@ lock: venv ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 
+fuzz: venv ## fuzz every parser, SECONDS each (60 unless given); what is found becomes a test case
+	@$(BIN)/python -m pip install --quiet "atheris>=3"
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
 clean: ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
