@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ _LONGEST_LINE = 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 MEMORY = 2**30
 """Bytes that a child, and each program that it starts, may map to write to. deno maps half of that for code."""
+_OURS = 192 * 2**20  # of the container's memory, what the worker itself needs beside its child
+_LEAST = 256 * 2**20  # less, and yt-dlp does not even start
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # cgroup v2, v1
 _OUT_OF_MEMORY = 12  # exit code
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -102,7 +105,7 @@ async def _answers(process: asyncio.subprocess.Process, output: asyncio.StreamRe
             raise ChildFailed(f"not an answer: {line[:200]!r}") from error
     code = await process.wait()
     if code == _OUT_OF_MEMORY:
-        raise ChildFailed(f"it needs more than {MEMORY >> 20} MiB of memory")
+        raise ChildFailed(f"it needs more than {allowance() >> 20} MiB of memory")
     if code:
         raise ChildFailed(f"the child process ended with {code}")
 
@@ -134,10 +137,22 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
+def allowance(limits: Iterable[Path] = _LIMITS) -> int:
+    """MEMORY, or less where the container has less: a child that runs into it must not take the worker with it."""
+    for path in limits:
+        try:
+            text = path.read_text("ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return max(_LEAST, min(MEMORY, int(text) - _OURS))
+    return MEMORY
+
+
 def _limit_memory() -> None:
     """Of what is written to, not of addresses: JavaScript runtimes reserve tens of GiB of those and use few."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = MEMORY if hard == resource.RLIM_INFINITY else min(hard, MEMORY)
+    limit = allowance() if hard == resource.RLIM_INFINITY else min(hard, allowance())
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

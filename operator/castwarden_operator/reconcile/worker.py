@@ -21,7 +21,7 @@ _DOWNLOAD_DIR = "/downloads"
 _PORT = 8082
 _RESERVED = ("CASTWARDEN_", "POD_", "INTERNAL_", "LD_", "PYTHON", "PATH")  # prefixes that a template may not set
 _DEFAULT_RESOURCES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
-    "monitor": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+    "monitor": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
     "poll": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
     "download": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
 }

@@ -116,10 +116,10 @@ def test_the_claim_is_mounted_for_downloads_only() -> None:
 @pytest.mark.parametrize(
     ("chosen", "requests", "limits"),
     [
-        ({}, {"cpu": "100m", "memory": "128Mi"}, {"memory": "512Mi"}),
+        ({}, {"cpu": "100m", "memory": "128Mi"}, {"memory": "1Gi"}),
         ({"requests": {"memory": "1Gi"}}, {"cpu": "100m", "memory": "1Gi"}, {}),
         ({"limits": {"memory": "64Mi"}}, {"cpu": "100m"}, {"memory": "64Mi"}),
-        ({"limits": {"cpu": 2}}, {"memory": "128Mi"}, {"cpu": 2, "memory": "512Mi"}),
+        ({"limits": {"cpu": 2}}, {"memory": "128Mi"}, {"cpu": 2, "memory": "1Gi"}),
     ],
 )
 def test_default_resources_fill_only_what_they_cannot_contradict(
