@@ -130,8 +130,7 @@ def _track(
 ) -> TrackSeen | None:
     if track is None or not track.samples:
         return None
-    size = sum(len(sample.data) for sample in track.samples)
-    return TrackSeen(track.codec, size, track.first_pts, track.last_pts, width, height, rate, channels)
+    return TrackSeen(track.codec, track.size, track.first_pts, track.last_pts, width, height, rate, channels)
 
 
 def _placing(first_pts: float, start: Moment) -> Place:

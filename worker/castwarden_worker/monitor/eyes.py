@@ -40,7 +40,7 @@ class Group:
 
     @property
     def size(self) -> int:
-        return sum(len(sample.data) for sample in self.samples)
+        return sum(sample.size for sample in self.samples)
 
 
 class Eyes:

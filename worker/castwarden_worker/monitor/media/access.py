@@ -12,14 +12,17 @@ _HEVC_SLICES = range(32)
 _RECOVERY_POINT = 6
 
 
-def is_key(codec: str, data: bytes, *, random_access: bool) -> bool:
-    """Whether decoding can begin here. `random_access` is what the transport stream says."""
+def is_key(codec: str, data: bytes, random_access: bool) -> bool | None:
+    """Whether decoding can begin here; None when `data`, the beginning of an access unit, does not tell yet.
+
+    `random_access` is what the transport stream says; codecs that are not known here leave it at that.
+    """
     if codec == "h264":
         return _is_h264_key(data)
     if codec == "hevc":
         return _is_hevc_key(data)
     if codec == "mpeg2video":
-        return data[:4] == b"\0\0\1\xb3"
+        return data[:4] == b"\0\0\1\xb3" if len(data) >= 4 else None
     return random_access
 
 
@@ -28,7 +31,7 @@ def mpeg_layer(data: bytes | memoryview) -> str:
     return "mp3" if len(data) > 1 and data[1] >> 1 & 3 == 1 else "mp2"
 
 
-def _is_h264_key(data: bytes) -> bool:
+def _is_h264_key(data: bytes) -> bool | None:
     for at in _units(data):
         kind = data[at] & 0x1F
         if kind in _H264_KEYS:
@@ -37,12 +40,12 @@ def _is_h264_key(data: bytes) -> bool:
             return False
         if kind == _H264_SEI and _recovers_here(data, at + 1):
             return True
-    return False
+    return None
 
 
-def _is_hevc_key(data: bytes) -> bool:
+def _is_hevc_key(data: bytes) -> bool | None:
     kinds = (data[at] >> 1 & 0x3F for at in _units(data))
-    return next((kind in _HEVC_KEYS for kind in kinds if kind in _HEVC_SLICES), False)
+    return next((kind in _HEVC_KEYS for kind in kinds if kind in _HEVC_SLICES), None)
 
 
 def _units(data: bytes) -> Iterator[int]:

@@ -3,16 +3,24 @@
 
 from dataclasses import dataclass
 
-NO_TIME = float("nan")
 
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """One access unit, or, in a track that is not `framed`, a piece of an elementary stream. `pts` in seconds."""
 
-    pts: float
-    data: bytes | memoryview
-    key: bool = False
+    __slots__ = ("_data", "key", "pts", "size")
+
+    def __init__(
+        self, pts: float, data: bytes | memoryview = b"", key: bool = False, *, size: int | None = None
+    ) -> None:
+        self.pts = pts
+        self.key = key
+        self.size = len(data) if size is None else size  # bytes
+        self._data = data
+
+    @property
+    def data(self) -> bytes | memoryview:
+        """The bytes. They may be put together only now, anew at every call."""
+        return self._data
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,11 @@ class Track:
     @property
     def last_pts(self) -> float:
         return max(sample.pts for sample in self.samples)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all samples; none is put together for it."""
+        return sum(sample.size for sample in self.samples)
 
 
 @dataclass(frozen=True, slots=True)

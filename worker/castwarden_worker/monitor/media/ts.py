@@ -1,28 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MPEG-TS segments (ISO/IEC 13818-1) to samples. Packets are sorted and joined by numpy, never one by one."""
+"""MPEG-TS segments (ISO/IEC 13818-1) to samples. Headers are read by numpy, payload only when it is decoded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import SegmentError, Unreadable
 from .access import is_key, mpeg_layer
 from .tracks import Media, Sample, Track
+from .ts_packets import PACKET, Numbers, Packets, Pes, Rows, Scattered
 
-_PACKET = 188
 _SYNC = 0x47
-_HEADER = 4
-_CLOCK = 90_000
 
 _VIDEO = {0x01: "mpeg2video", 0x02: "mpeg2video", 0x10: "mpeg4", 0x1B: "h264", 0x24: "hevc"}
 _AUDIO = {0x03: "mp3", 0x04: "mp3", 0x0F: "aac", 0x11: "aac_latm", 0x81: "ac3", 0x87: "eac3"}
 _PRIVATE = {0x6A: "ac3", 0x7A: "eac3"}  # descriptors of stream type 6 (DVB)
-
-Rows = NDArray[np.uint8]
-Pids = NDArray[np.signedinteger[Any]]
 
 
 def looks_like_ts(data: bytes) -> bool:
@@ -35,42 +28,41 @@ def demux_ts(data: bytes) -> Media:
     start = _sync_offset(data)
     if start is None:
         raise SegmentError("no transport stream packets")
-    count = (len(data) - start) // _PACKET
-    damage = "it ends within a packet" if (len(data) - start) % _PACKET else None
-    rows = np.frombuffer(data, np.uint8, count * _PACKET, start).reshape(count, _PACKET)
-    good = (rows[:, 0] == _SYNC) & (rows[:, 1] & 0x80 == 0)
+    count = (len(data) - start) // PACKET
+    damage = "it ends within a packet" if (len(data) - start) % PACKET else None
+    rows = np.frombuffer(data, np.uint8, count * PACKET, start).reshape(count, PACKET)
+    heads = np.ascontiguousarray(rows[:, :4])
+    good = (heads[:, 0] == _SYNC) & (heads[:, 1] & 0x80 == 0)
     if not good.all():
-        rows = rows[good]
+        rows, heads = rows[good], heads[good]
         damage = "packets out of sync"
-    pids: Pids = (rows[:, 1] & 0x1F).astype(np.int32) << 8 | rows[:, 2]
+    pids: Numbers = (heads[:, 1] & 0x1F).astype(np.int32) << 8 | heads[:, 2]
+    pids[heads[:, 3] & 0x10 == 0] = -1  # no payload
     streams = _program(rows, pids)
-    video = _track(rows, pids, streams.video, _video_samples)
-    audio = _track(rows, pids, streams.audio, _audio_samples)
-    return Media(video, audio, damage)
+    packets = [_packets(rows, pids, stream) for stream in (streams.video, streams.audio)]
+    if any(found and found.lost for found in packets):
+        damage = damage or "packets are missing"
+    return Media(_video(packets[0], streams.video), _audio(packets[1], streams.audio), damage)
+
+
+Stream = tuple[int, str]  # pid, codec
 
 
 @dataclass(slots=True)
 class _Streams:
-    video: tuple[int, str] | None = None  # pid, codec
-    audio: tuple[int, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Pes:
-    pts: float | None
-    data: bytes
-    random_access: bool
+    video: Stream | None = None
+    audio: Stream | None = None
 
 
 def _sync_offset(data: bytes) -> int | None:
-    end = min(len(data), 4 * _PACKET)
-    for offset in range(min(end, 2 * _PACKET)):
-        if data[offset] == _SYNC and all(data[at] == _SYNC for at in range(offset, end, _PACKET)):
-            return offset if len(data) - offset >= _PACKET else None
+    end = min(len(data), 4 * PACKET)
+    for offset in range(min(end, 2 * PACKET)):
+        if data[offset] == _SYNC and all(data[at] == _SYNC for at in range(offset, end, PACKET)):
+            return offset if len(data) - offset >= PACKET else None
     return None
 
 
-def _program(rows: Rows, pids: Pids) -> _Streams:
+def _program(rows: Rows, pids: Numbers) -> _Streams:
     pat = _section(rows, pids, 0)
     programs = [pat[at : at + 4] for at in range(8, len(pat) - 3, 4)]
     tables = [int.from_bytes(entry[2:]) & 0x1FFF for entry in programs if entry[:2] != b"\0\0"]
@@ -102,7 +94,7 @@ def _private(kind: int, descriptors: bytes) -> str | None:
     return None
 
 
-def _section(rows: Rows, pids: Pids, pid: int) -> bytes:
+def _section(rows: Rows, pids: Numbers, pid: int) -> bytes:
     """The first table section of a pid without its checksum; empty when there is none."""
     collected = b""
     for row in rows[pids == pid][:64]:
@@ -124,80 +116,48 @@ def _payload(row: Rows) -> bytes:
     return row[start:].tobytes() if row[3] & 0x10 else b""
 
 
-def _track(
-    rows: Rows,
-    pids: Pids,
-    stream: tuple[int, str] | None,
-    samples_of: Callable[[Iterator[_Pes], str], Iterator[Sample]],
-) -> Track | None:
-    if stream is None:
+def _packets(rows: Rows, pids: Numbers, stream: Stream | None) -> Packets | None:
+    if stream is None or not len(at := np.flatnonzero(pids == stream[0])):
         return None
-    pid, codec = stream
-    mine = rows[(pids == pid) & (rows[:, 3] & 0x10 != 0)]
-    if not len(mine):
-        return None
-    if (mine[:, 3] & 0xC0).any():
+    packets = Packets(rows, at)
+    if packets.scrambled:
         raise Unreadable("the transport stream is scrambled")
-    samples = tuple(samples_of(_pes(mine), codec))
+    return packets
+
+
+def _video(packets: Packets | None, stream: Stream | None) -> Track | None:
+    """One access unit per timestamp; a unit without one continues the unit before."""
+    if packets is None or stream is None:
+        return None
+    codec = stream[1]
+    samples: list[Scattered] = []
+    for unit in packets.units():
+        if unit.pts is not None:
+            samples.append(Scattered(unit.pts, packets, unit, key=_begins(packets, unit, codec)))
+        elif samples:
+            samples[-1].extend(unit)
+    return Track(codec, tuple(samples)) if samples else None
+
+
+def _begins(packets: Packets, unit: Pes, codec: str) -> bool:
+    """Whether decoding can begin at the unit. How it begins tells, as a rule."""
+    key = is_key(codec, unit.head, unit.random_access)
+    return bool(is_key(codec, packets.payload(unit), unit.random_access)) if key is None else key
+
+
+def _audio(packets: Packets | None, stream: Stream | None) -> Track | None:
+    if packets is None or stream is None:
+        return None
+    codec = stream[1]
+    samples = tuple(_sounds(packets))
     if codec == "mp3" and samples:
         codec = mpeg_layer(samples[0].data)
-    return Track(codec, samples, framed=samples_of is _video_samples) if samples else None
+    return Track(codec, samples, framed=False) if samples else None
 
 
-def _pes(rows: Rows) -> Iterator[_Pes]:
-    """Packets of the elementary stream that begin in this segment."""
-    adapted = rows[:, 3] & 0x20 != 0
-    starts = np.where(adapted, 5 + rows[:, 4].astype(np.int64), _HEADER).clip(max=_PACKET)
-    joined = _joined(rows, starts)
-    ends = np.cumsum(_PACKET - starts)
-    first = np.flatnonzero(rows[:, 1] & 0x40)
-    begins = (ends[first] - (_PACKET - starts[first])).tolist()
-    access = (adapted & (rows[:, 4] > 0) & (rows[:, 5] & 0x40 != 0))[first].tolist()
-    for begin, end, random_access in zip(begins, [*begins[1:], len(joined)], access, strict=True):
-        head = joined[begin : begin + 14]
-        if len(head) < 9 or head[:3] != b"\0\0\1":
-            continue
-        has_time = head[7] & 0x80 and len(head) == 14
-        payload = joined[begin + 9 + head[8] : end]
-        yield _Pes(_timestamp(head[9:14]) if has_time else None, payload, random_access)
-
-
-def _joined(rows: Rows, starts: NDArray[np.int64]) -> bytes:
-    """All payloads in a row. Few packets have more than the plain header: runs between them are copied whole."""
-    flat = np.ascontiguousarray(rows[:, _HEADER:]).data.cast("B")
-    size = _PACKET - _HEADER
-    pieces = []
-    at = 0
-    for row in np.flatnonzero(starts > _HEADER).tolist():
-        pieces.append(flat[at : row * size])
-        at = row * size + int(starts[row]) - _HEADER
-    return b"".join([*pieces, flat[at:]])
-
-
-def _timestamp(five: bytes) -> float:
-    """33 bits in five bytes with marker bits between (§2.4.3.7)."""
-    value = (five[0] >> 1 & 7) << 30 | five[1] << 22 | five[2] >> 1 << 15 | five[3] << 7 | five[4] >> 1
-    return value / _CLOCK
-
-
-def _video_samples(packets: Iterator[_Pes], codec: str) -> Iterator[Sample]:
-    """One access unit per timestamp; a packet without one continues the unit before."""
-    pending: Sample | None = None
-    for pes in packets:
-        if pes.pts is None:
-            if pending:
-                pending = Sample(pending.pts, bytes(pending.data) + pes.data, pending.key)
-            continue
-        if pending:
-            yield pending
-        pending = Sample(pes.pts, pes.data, is_key(codec, pes.data, random_access=pes.random_access))
-    if pending:
-        yield pending
-
-
-def _audio_samples(packets: Iterator[_Pes], _: str) -> Iterator[Sample]:
+def _sounds(packets: Packets) -> Iterator[Sample]:
     last: float | None = None
-    for pes in packets:
-        last = pes.pts if pes.pts is not None else last
+    for unit in packets.units():
+        last = unit.pts if unit.pts is not None else last
         if last is not None:
-            yield Sample(last, pes.data, key=True)
+            yield Scattered(last, packets, unit, key=True)
