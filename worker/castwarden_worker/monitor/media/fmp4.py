@@ -98,7 +98,8 @@ def _first(init: Init, samples: dict[int, list[Sample]], kind: str) -> Track | N
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, first byte of the content, end) of each box; a box may claim to end after `end`."""
+    """(type, first byte of the content, end) of each box; a box may claim to end after `end`, and after the data."""
+    end = min(end, len(data))
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
         content = start + 8
@@ -126,7 +127,7 @@ def _defaults(data: bytes) -> tuple[dict[int, tuple[int, int, int]], dict[int, i
                 elif kind == b"trak":
                     number, scale = _trak(data, start, end)
                     timescales[number] = scale
-    except struct.error as error:
+    except (struct.error, IndexError) as error:
         raise SegmentError(f"the init section is cut short: {error}") from error
     return defaults, timescales
 
