@@ -6,6 +6,7 @@ Only headers are read. Payload stays where it is in the segment until somebody w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Packets:
         access = (self._adapted & (self._heads[:, 5] & 0x40 != 0))[first].tolist()
         begins, starts = first.tolist(), self._starts[first].tolist()
         before = [0, *self._ends.tolist()]
-        for index, (begin, end) in enumerate(zip(begins, [*begins[1:], len(self._at)], strict=True)):
+        for index, (begin, end) in enumerate(pairwise([*begins, len(self._at)])):
             head = firsts[index * PACKET + starts[index] : (index + 1) * PACKET]
             if len(head) < _PES_HEAD:  # much stuffing: the header goes on in the next packet
                 head = self.joined(begin, end)
