@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from castwarden_model.forms import form_schema
+
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+MESSAGE = "must be a duration such as 30s, 1m30s or 500ms"
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -15,7 +18,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 def parse_duration(text: str) -> timedelta:
     """The duration that `text` names. Raises ValueError when it is not of the form `1h2m3.5s`."""
     if not re.fullmatch(PATTERN, text):
-        raise ValueError(f"{text!r} is not a duration such as 30s, 1m30s or 500ms")
+        raise ValueError(MESSAGE)
     return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
 
 
@@ -38,5 +41,5 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": PATTERN, "maxLength": 32}),
+    WithJsonSchema(form_schema(PATTERN, MESSAGE, 32)),
 ]

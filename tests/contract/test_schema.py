@@ -138,8 +138,19 @@ UNSEEN = (
 )
 MESSAGES: dict[str, tuple[Object, str]] = {
     "pattern": (
+        monitor("a", source={"youtubeVideoId": "elevenchar!"}),
+        (
+            'spec.source.youtubeVideoId: Invalid value: "elevenchar!": '
+            "spec.source.youtubeVideoId in body should match '^[A-Za-z0-9_-]{11}$'"
+        ),
+    ),
+    "url": (
         monitor("a", source={"url": "ftp://x"}),
-        r"""spec.source.url: Invalid value: "ftp://x": spec.source.url in body should match '^https?://[^\s/\x00-\x1f\x7f]+[^\x00-\x1f\x7f]*$'""",
+        'spec.source.url: Invalid value: "ftp://x": must be an http or https URL',
+    ),
+    "duration": (
+        monitor("a", checks={"black": {"raiseAfter": "5 minutes"}}),
+        'spec.checks.black.raiseAfter: Invalid value: "5 minutes": must be a duration such as 30s, 1m30s or 500ms',
     ),
     "rule": (
         monitor("a", source={}),

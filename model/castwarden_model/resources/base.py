@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
+from castwarden_model.forms import form_schema, of_form
+
 GROUP = "castwarden.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -20,7 +22,8 @@ def _few(value: object) -> object:
     return value
 
 
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s/\x00-\x1f\x7f]+[^\x00-\x1f\x7f]*$")]
+_URL = r"^https?://[^\s/\x00-\x1f\x7f]+[^\x00-\x1f\x7f]*$", "must be an http or https URL"
+Url = Annotated[str, Field(max_length=2048), of_form(*_URL), WithJsonSchema(form_schema(*_URL, 2048))]
 YoutubeVideoId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{11}$", max_length=11)]
 MetadataValue = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Metadata = Annotated[dict[str, MetadataValue], Field(max_length=32), BeforeValidator(_few)]

@@ -60,6 +60,17 @@ async def test_wrong_fields_are_named_by_pointer(api: Api) -> None:
     assert answer.body["request_id"] == answer.headers["X-Request-Id"]
 
 
+async def test_a_wrong_form_is_answered_in_words(api: Api) -> None:
+    body = {"stream_url": "ftp://x", "checks": {"black": {"raiseAfter": "5 minutes"}}, "look_interval": "soon"}
+    answer = await api.post("/api/v1/monitors", body)
+    a_duration = "must be a duration such as 30s, 1m30s or 500ms"
+    assert {error["pointer"]: error["detail"] for error in answer.body["errors"]} == {
+        "/stream_url": "must be an http or https URL",
+        "/checks/black/raiseAfter": a_duration,
+        "/look_interval": a_duration,
+    }
+
+
 async def test_a_private_callback_is_refused(api: Api) -> None:
     answer = await api.post("/api/v1/monitors", {"stream_url": STREAM, "callback_url": "http://10.0.0.1/hook"})
     assert (answer.status, answer.pointers) == (422, ["/callback_url"])
