@@ -11,6 +11,7 @@ from castwarden_model.forms import form_schema
 
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 MESSAGE = "must be a duration such as 30s, 1m30s or 500ms"
+SCHEMA = form_schema(PATTERN, MESSAGE, 32)
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -41,5 +42,5 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema(form_schema(PATTERN, MESSAGE, 32)),
+    WithJsonSchema(SCHEMA),
 ]

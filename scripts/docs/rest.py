@@ -9,7 +9,7 @@ from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
 from castwarden_gateway.http.problems import ANYWHERE, Problem
 from castwarden_gateway.http.routes import Route, Routes
 from castwarden_gateway.tenants.auth import InvalidTenant
-from castwarden_model.durations import PATTERN as DURATION
+from castwarden_model.durations import SCHEMA as DURATION
 from castwarden_model.resources.base import Spec
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
@@ -75,7 +75,7 @@ class Models:
             return " ".join(f"`{choice}`" for choice in schema.get("enum") or [schema["const"]])
         if schema.get("type") == "array":
             return f"list of {self.type(schema['items'])}"
-        return "duration" if schema.get("pattern") == DURATION else schema.get("format") or schema.get("type", "any")
+        return "duration" if schema.items() >= DURATION.items() else schema.get("format") or schema.get("type", "any")
 
     def fields(self, schema: dict[str, Any], writing: bool = False) -> str:
         rows = []
