@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from castwarden_worker.monitor.playlist import MediaPlaylist, parse
 
-from castwarden_local.origin.pictures import FRAME, RATE, picture, sound
+from castwarden_local.origin.pictures import FRAME, RATE, Heard, Look, picture, sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Stretch:
     """So many seconds of one sort of media."""
 
     seconds: float
-    black: bool = False
-    silent: bool = False
+    look: Look = "motion"
+    heard: Heard = "both"
     frozen: bool = False
 
 
@@ -126,7 +126,7 @@ def _pictures(script: Sequence[Stretch], recipe: Recipe) -> Iterator[VideoFrame]
     for stretch in script:
         end += stretch.seconds
         while number < round(end * recipe.fps):
-            frame = picture(recipe.width, recipe.height, shown, black=stretch.black)
+            frame = picture(recipe.width, recipe.height, shown, stretch.look)
             frame.pts, frame.time_base = number, Fraction(1, recipe.fps)
             yield frame
             number += 1
@@ -139,7 +139,7 @@ def _sounds(script: Sequence[Stretch]) -> Iterator[AudioFrame]:
     for stretch in script:
         end += stretch.seconds
         while first < round(end * RATE):
-            frame = sound(first, silent=stretch.silent)
+            frame = sound(first, stretch.heard)
             frame.pts, frame.time_base = first, Fraction(1, RATE)
             yield frame
             first += FRAME

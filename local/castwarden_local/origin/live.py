@@ -15,8 +15,13 @@ from aiohttp import web
 from castwarden_worker.monitor.playlist import MediaPlaylist
 
 from castwarden_local.origin.encode import Encoded, Recipe, Stretch, encode
+from castwarden_local.origin.pictures import Heard, Look
 
-Kind = Literal["motion", "black", "silent", "frozen", "stall", "missing", "truncated", "restart", "html"]
+Kind = Literal[
+    "motion", "black", "logo", "blank", "frozen", "silent", "left", "stall", "missing", "truncated", "restart", "html"
+]  # fmt: skip
+_LOOKS: dict[Kind, Look] = {"black": "black", "logo": "logo", "blank": "blank"}
+_HEARD: dict[Kind, Heard] = {"silent": "none", "left": "left"}
 _PLAYLIST = "application/vnd.apple.mpegurl"
 _TYPES = {".ts": "video/mp2t", ".m4s": "video/iso.segment", ".mp4": "video/mp4"}
 _PAGE = "<!DOCTYPE html><html><body>Please log in</body></html>"
@@ -58,8 +63,9 @@ class _Track:
 class LiveOrigin:
     """`async with LiveOrigin([(10, "motion"), (5, "black"), …]) as origin: origin.url`.
 
-    Kinds: `motion`, `black`, `silent`, `frozen` are media; `stall` publishes nothing; `missing` answers 404 and
-    `truncated` half of each segment; `restart` begins numbering anew; `html` answers playlist requests with a page.
+    Kinds: `motion`, `black`, `logo` (on black), `blank` (one colour), `frozen`, `silent`, `left` (the right channel is
+    silent) are media; `stall` publishes nothing; `missing` answers 404 and `truncated` half of each segment; `restart`
+    begins numbering anew; `html` answers playlist requests with a page.
     After the script comes EXT-X-ENDLIST. With `live=False` all of it is there at once, as a finished playlist.
     """
 
@@ -241,7 +247,7 @@ def _parts(script: Sequence[tuple[float, Kind]]) -> list[Part]:
 
 
 def _stretch(part: Part) -> Stretch:
-    return Stretch(part.seconds, part.kind == "black", part.kind == "silent", part.kind == "frozen")
+    return Stretch(part.seconds, _LOOKS.get(part.kind, "motion"), _HEARD.get(part.kind, "both"), part.kind == "frozen")
 
 
 def _text(body: str) -> web.Response:

@@ -2,10 +2,14 @@
 """Pictures and sound that look like something to an encoder: a drifting texture, and a tone with noise in it."""
 
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from av import AudioFrame, VideoFrame
 from numpy.typing import NDArray
+
+Look = Literal["motion", "black", "logo", "blank"]
+Heard = Literal["both", "left", "none"]
 
 RATE = 48_000
 FRAME = 1024  # samples in one AAC frame
@@ -26,31 +30,38 @@ def _texture(width: int, height: int) -> NDArray[np.uint8]:
     return whole.clip(16, 235).astype(np.uint8)
 
 
-def picture(width: int, height: int, number: int, *, black: bool = False) -> VideoFrame:
-    """The picture with this number; neighbours differ by a little drift."""
+def picture(width: int, height: int, number: int, look: Look = "motion") -> VideoFrame:
+    """The picture with this number; neighbours differ by a little drift. A `logo` stands on black."""
     frame = VideoFrame(width, height, "yuv420p")
-    luma: NDArray[np.uint8] | int = _BLACK
-    if not black:
-        phase = number % _PERIOD
-        at = min(phase, _PERIOD - phase)  # there and back again
-        row, column = at * _DRIFT[0], at * _DRIFT[1]
-        luma = _texture(width, height)[row : row + height, column : column + width]
-    channels: tuple[NDArray[np.uint8] | int, int, int] = (luma, 128 if black else 118, 128)
-    for plane, values in zip(frame.planes, channels, strict=True):
+    for plane, values in zip(frame.planes, _planes(width, height, number, look), strict=True):
         rows = np.empty((plane.height, plane.line_size), np.uint8)
         rows[:, : plane.width] = values
         plane.update(rows.tobytes())
     return frame
 
 
-def sound(first: int, *, silent: bool = False) -> AudioFrame:
-    """One AAC frame of stereo that begins with sample number `first`: a tone at -14 dBFS, or digital silence."""
-    if silent:
-        wave = np.zeros((2, FRAME), np.float32)
-    else:
+def _planes(width: int, height: int, number: int, look: Look) -> tuple[NDArray[np.uint8] | int, int, int]:
+    """Luma and chroma."""
+    if look == "blank":
+        return 41, 240, 110  # the blue of a receiver without a signal
+    if look == "motion":
+        phase = number % _PERIOD
+        at = min(phase, _PERIOD - phase)  # there and back again
+        row, column = at * _DRIFT[0], at * _DRIFT[1]
+        return _texture(width, height)[row : row + height, column : column + width], 118, 128
+    luma = np.full((height, width), _BLACK, np.uint8)
+    if look == "logo":
+        luma[height // 14 : height // 5, -width // 5 : -width // 14] = 200
+    return luma, 128, 128
+
+
+def sound(first: int, heard: Heard = "both") -> AudioFrame:
+    """One AAC frame of stereo that begins with sample number `first`: a tone at -14 dBFS where it is heard."""
+    wave = np.zeros((2, FRAME), np.float32)
+    if heard != "none":
         moments = np.arange(first, first + FRAME) / RATE
         noise = np.random.default_rng(first).standard_normal(FRAME) * 0.02
-        wave = np.tile((0.28 * np.sin(2 * np.pi * 440 * moments) + noise).astype(np.float32), (2, 1))
+        wave[: 1 if heard == "left" else 2] = (0.28 * np.sin(2 * np.pi * 440 * moments) + noise).astype(np.float32)
     frame = AudioFrame.from_ndarray(wave, format="fltp", layout="stereo")
     frame.sample_rate = RATE
     return frame
