@@ -248,6 +248,16 @@ async def test_what_is_no_late_start_is_not_told(
         assert "stream.delayed" not in case.told()
 
 
+async def test_a_late_start_is_not_told_when_that_check_is_switched_off(tmp_path: Path) -> None:
+    spec = {
+        "schedule": {"start": (NOW - timedelta(minutes=10)).isoformat(), "tolerance": "5m"},
+        "checks": {"startDelayed": {"enabled": False}},
+    }
+    async with running(tmp_path, assigned(spec=spec), ABSENT) as case:
+        await asyncio.sleep(600)
+        assert case.told() == []
+
+
 async def test_a_source_that_nobody_understands_is_an_error_of_the_monitor(tmp_path: Path) -> None:
     async with running(tmp_path, assigned(), Unsupported("unsupported_source", "No resolver knows it.")) as case:
         await asyncio.sleep(1800)

@@ -205,7 +205,8 @@ class StreamRole:
     def _tell_delay(self) -> None:
         """stream.delayed, once per planned start. A look that was not possible is no sign of a delay."""
         sight, schedule = self._sight, self._spec.schedule
-        if self._started or self._over or not isinstance(sight, (Upcoming, NotLive)):
+        asked = self._spec.checks.start_delayed.enabled
+        if not asked or self._started or self._over or not isinstance(sight, (Upcoming, NotLive)):
             return
         planned = schedule.start if schedule else (sight.start if isinstance(sight, Upcoming) else None)
         tolerance = schedule.tolerance if schedule else _TOLERANCE
