@@ -127,3 +127,17 @@ def test_what_is_due_is_known_before_it_happens(threshold: float) -> None:
     if change is None:
         assert not check.due_by(1 + threshold - 0.01)
         assert check.due_by(1 + threshold)
+
+
+def test_what_goes_on_while_media_stands_still_is_measured_on_the_wall_clock() -> None:
+    check = Episode("playlist_errors", on_air=True)
+    check.raise_after, check.clear_after = 3.0, 2.0
+    stuck = [Moment(10, WALL + second) for second in range(9)]
+    assert [check.observe(moment, bad=True) for moment in stuck[:3]] == [None, None, None]
+    raised = check.observe(stuck[4], bad=True)
+    assert raised is not None
+    assert (raised.at, raised.began_wall, raised.duration) == (Moment(10, WALL + 3), WALL, 3.0)
+    assert check.observe(stuck[5], bad=False) is None
+    cleared = check.observe(stuck[8], bad=False)
+    assert cleared is not None
+    assert (cleared.at, cleared.duration) == (Moment(10, WALL + 7), 5.0)

@@ -2,7 +2,7 @@
 """Turns verdicts on media time into "raised" and "cleared". Knows nothing of media, networks or clocks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from castwarden_base.ids import uuid7
@@ -14,11 +14,6 @@ class Moment:
 
     media: float
     wall: float
-
-    @property
-    def on_air(self) -> "Moment":
-        """The same moment on the wall clock alone, for what happens while media stands still."""
-        return Moment(self.wall, self.wall)
 
     def plus(self, seconds: float) -> "Moment":
         return Moment(self.media + seconds, self.wall + seconds)
@@ -41,17 +36,19 @@ class Change:
 class _Open:
     episode: UUID
     began_wall: float
-    began_media: float | None  # None when another process raised it
+    began: float | None  # on the episode's clock; None when another process raised it
 
 
 class Episode:
     """One check's memory: at most one open episode at a time.
 
-    A stall stops media time, so an episode can neither grow nor clear while nothing arrives.
+    A stall stops media time, so an episode can neither grow nor clear while nothing arrives. What goes on while media
+    stands still is measured `on_air` instead: on the wall clock.
     """
 
-    def __init__(self, condition: str, new_id: Callable[[], UUID] = uuid7) -> None:
+    def __init__(self, condition: str, new_id: Callable[[], UUID] = uuid7, *, on_air: bool = False) -> None:
         self.condition = condition
+        self.on_air = on_air
         self.raise_after = 0.0
         self.clear_after = 0.0
         self.bad: bool | None = None
@@ -68,6 +65,10 @@ class Episode:
         """Where the present bad run began."""
         return self._since if self.bad else None
 
+    def time(self, at: Moment) -> float:
+        """The moment on this episode's clock."""
+        return at.wall if self.on_air else at.media
+
     def prime(self, episode: UUID, began_wall: float) -> None:
         """Goes on with an episode that was raised before this process began."""
         self._open = _Open(episode, began_wall, None)
@@ -78,38 +79,53 @@ class Episode:
             self.bad, self._since = bad, since or at
         return self.hold(at)
 
+    def reached(self, at: Moment, since: Moment) -> Change | None:
+        """A count that began at `since` is full: raised now, for `raise_after` is zero, however long it took."""
+        change = self.observe(at, bad=True, since=since)
+        return change and replace(change, at=at, duration=max(0.0, self.time(at) - self.time(since)))
+
     def hold(self, until: Moment) -> Change | None:
         """The last verdict is known to hold up to `until`."""
-        if self._since is None or not self.due_by(until.media):
+        if self._since is None or not self.due_by(self.time(until)):
             return None
-        return self._clear(self._since) if self._open else self._raise(self._since)
+        return self._cleared(self._since, until) if self._open else self._raise(self._since, until)
 
-    def due_by(self, media: float) -> bool:
+    def due_by(self, time: float) -> bool:
         """Whether the present run, if it lasts until then, raises or clears."""
         if self._since is None or self.bad == self.is_open:
             return False
-        return media - self._since.media >= (self.raise_after if self.bad else self.clear_after) - 1e-6
+        return time - self.time(self._since) >= (self.raise_after if self.bad else self.clear_after) - 1e-6
 
     def close(self, at: Moment) -> Change | None:
         """Ends the open episode at once, and forgets the present run."""
         self.bad = self._since = None
-        return self._cleared(at, at) if self._open else None
+        return self._ended(at, at) if self._open else None
 
-    def _raise(self, since: Moment) -> Change:
-        self._open = _Open(self._new_id(), since.wall, since.media)
-        at = since.plus(self.raise_after)
+    def _raise(self, since: Moment, until: Moment) -> Change:
+        self._open = _Open(self._new_id(), since.wall, self.time(since))
         return Change(
-            self.condition, True, self._open.episode, since.wall, at, self.raise_after, threshold=self.raise_after
+            self.condition,
+            True,
+            self._open.episode,
+            since.wall,
+            self._after(since, self.raise_after, until),
+            self.raise_after,
+            threshold=self.raise_after,
         )
 
-    def _clear(self, since: Moment) -> Change | None:
-        return self._cleared(since, since.plus(self.clear_after))
+    def _cleared(self, since: Moment, until: Moment) -> Change | None:
+        return self._ended(since, self._after(since, self.clear_after, until))
 
-    def _cleared(self, end: Moment, at: Moment) -> Change | None:
+    def _after(self, since: Moment, seconds: float, until: Moment) -> Moment:
+        """The moment at which it was due. On the wall clock media cannot have gone further than it did."""
+        at = since.plus(seconds)
+        return Moment(min(at.media, until.media), at.wall) if self.on_air else at
+
+    def _ended(self, end: Moment, at: Moment) -> Change | None:
         if (was := self._open) is None:
             return None
         self._open = None
-        lasted = end.wall - was.began_wall if was.began_media is None else end.media - was.began_media
+        lasted = end.wall - was.began_wall if was.began is None else self.time(end) - was.began
         return Change(
             self.condition, False, was.episode, was.began_wall, at, max(0.0, lasted), threshold=self.clear_after
         )

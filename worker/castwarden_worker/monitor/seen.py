@@ -12,6 +12,8 @@ from .episode import Moment
 Plane = NDArray[np.uint8]
 Luma = Plane
 Wave = NDArray[np.float32]
+Kind = Literal["video", "audio"]
+BOTH: frozenset[Kind] = frozenset(("video", "audio"))
 
 BLACK_LUMA = 0.10
 BLACK_AREA = 0.98
@@ -35,6 +37,14 @@ class Picture:
     def dark_area(self, luma: float) -> float:
         """Share of the picture that is at most `luma` of the nominal range bright."""
         return float(np.count_nonzero(self.luma <= self.level(luma)) / self.luma.size)
+
+    @property
+    def detail(self) -> float:
+        """How much there is to see: mean difference of neighbours, as a share of full scale. Coding hardly alters it:
+        the samples lie too far apart."""
+        left, right = self.luma[:, :-1], self.luma[:, 1:]
+        apart = np.maximum(left, right) - np.minimum(left, right)
+        return float(apart.mean()) / 255 if apart.size else 0.0
 
     def level(self, luma: float) -> int:
         """The sample value of `luma`, a share of the nominal range."""
@@ -66,7 +76,10 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class TrackSeen:
-    """One track of a segment. What only decoding tells (`height`, `rate` …) is as last decoded, None before."""
+    """One track of a segment. What only decoding tells (`height`, `rate` …) is as last decoded, None before.
+
+    `key_size` is the mean size of its keyframes in bytes, `detail` that of `Picture`.
+    """
 
     codec: str
     size: int  # bytes
@@ -76,6 +89,8 @@ class TrackSeen:
     height: int | None = None
     rate: int | None = None
     channels: int | None = None
+    key_size: float | None = None
+    detail: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,8 @@ class SegmentSeen:
 
     `error`: it is broken or could not be had; `remark`: it cannot be read, and that is nobody's fault. `took` and
     `ttfb` are the seconds of its download in all and to the first byte. `shallow`: it was not looked at as deeply as it
-    should have been, because we are behind.
+    should have been, because we are behind. `sought` are the tracks that this rendition is watched for, `announced`
+    those of them that the multivariant playlist promises.
     """
 
     at: Moment
@@ -103,6 +119,8 @@ class SegmentSeen:
     ttfb: float | None = None
     shallow: bool = False
     waited: float = 0.0  # seconds from its announcement until it was looked at
+    sought: frozenset[Kind] = BOTH
+    announced: frozenset[Kind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,7 @@ class PlaylistSeen:
     error: str | None = None
     target_duration: float = 0.0
     new: int = 0
+    added: float = 0.0  # seconds of media that are new
     missed: float = 0.0  # seconds of media that were gone before we saw them
     last_sequence: int | None = None
     behind: int = 0
@@ -138,9 +157,13 @@ class RenditionSeen:
 
 @dataclass(frozen=True, slots=True)
 class ClockSeen:
-    """The clock: `idle` seconds have passed since the newest of `segments` segments arrived."""
+    """The clock: `idle` seconds have passed since the newest of `segments` segments arrived.
+
+    `part_target` is the longest part of a low-latency playlist, which then counts as a segment.
+    """
 
     at: Moment
     idle: float
     target_duration: float
     segments: int
+    part_target: float | None = None

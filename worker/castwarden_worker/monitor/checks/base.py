@@ -19,10 +19,11 @@ class Check(ABC):
     """One condition of the stream. Its settings are the field of the same name in the model's `Checks`."""
 
     condition: ClassVar[str]
+    on_air: ClassVar[bool] = False  # whether it is measured on the wall clock: media stands still while it lasts
 
     def __init__(self) -> None:
         self.enabled = True
-        self.episode = Episode(self.condition)
+        self.episode = Episode(self.condition, on_air=self.on_air)
 
     @abstractmethod
     def configure(self, spec: Checks) -> None:
@@ -45,6 +46,9 @@ class Check(ABC):
     def measured(self) -> Mapping[str, float | str]:
         """What it saw last, for people: it goes with the alert."""
         return {}
+
+    def renewed(self) -> None:
+        """Another rendition is watched from now on: what was learnt of the usual one does not hold for it."""
 
     def prime(self, episode: UUID, began_wall: float) -> None:
         """Goes on with an episode that another process raised."""

@@ -2,7 +2,6 @@
 """Errors in a row, or too large a share of the last minute: what segment and playlist errors have in common."""
 
 from collections import deque
-from dataclasses import replace
 from itertools import takewhile
 
 from castwarden_model.resources.checks import ErrorRateCheck
@@ -29,11 +28,11 @@ class ErrorRate:
 
     def observe(self, at: Moment, seconds: float, error: str | None) -> Change | None:
         """One try that stands for `seconds` from `at` on went well, or did not for the reason `error`."""
+        episode = self._episode
         self._seen.append((at, seconds, error is not None))
-        while self._seen and self._seen[0][0].media < at.media - self._window:
+        while episode.time(self._seen[0][0]) < episode.time(at) - self._window:
             self._seen.popleft()
         end = at.plus(seconds)
-        episode = self._episode
         if error is None:
             # Good ones can end an episode; they never make one that is only a candidate.
             change = episode.observe(at, bad=False) if episode.is_open else None
@@ -42,8 +41,7 @@ class ErrorRate:
         if episode.is_open:
             return episode.observe(at, bad=True)
         if first := self._first_of_too_many():
-            change = episode.observe(end, bad=True, since=first)
-            return change and replace(change, at=end, duration=end.media - first.media)
+            return episode.reached(end, first)
         return None
 
     def _first_of_too_many(self) -> Moment | None:
