@@ -20,6 +20,7 @@ from castwarden_local.origin.pictures import Heard, Look
 Kind = Literal[
     "motion", "black", "logo", "blank", "frozen", "silent", "left", "stall", "missing", "truncated", "restart", "html"
 ]  # fmt: skip
+Script = Sequence[tuple[float, Kind] | tuple[float, tuple[Kind, ...]]]
 _LOOKS: dict[Kind, Look] = {"black": "black", "logo": "logo", "blank": "blank"}
 _HEARD: dict[Kind, Heard] = {"silent": "none", "left": "left"}
 _PLAYLIST = "application/vnd.apple.mpegurl"
@@ -31,14 +32,14 @@ _PAGE = "<!DOCTYPE html><html><body>Please log in</body></html>"
 class Part:
     """One part of the script: when it goes on air, and where in the media it begins. Seconds since the start."""
 
-    kind: Kind
+    kinds: tuple[Kind, ...]
     seconds: float
     on_air: float
     media: float
 
     @property
     def media_seconds(self) -> float:
-        return 0.0 if self.kind == "stall" else self.seconds
+        return 0.0 if "stall" in self.kinds else self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,13 @@ class LiveOrigin:
 
     Kinds: `motion`, `black`, `logo` (on black), `blank` (one colour), `frozen`, `silent`, `left` (the right channel is
     silent) are media; `stall` publishes nothing; `missing` answers 404 and `truncated` half of each segment; `restart`
-    begins numbering anew; `html` answers playlist requests with a page.
+    begins numbering anew; `html` answers playlist requests with a page. A part may be of several kinds at once.
     After the script comes EXT-X-ENDLIST. With `live=False` all of it is there at once, as a finished playlist.
     """
 
     def __init__(
         self,
-        script: Sequence[tuple[float, Kind]],
+        script: Script,
         *,
         segment_seconds: float = 1.0,
         recipe: Recipe | None = None,
@@ -111,7 +112,7 @@ class LiveOrigin:
     @property
     def timeline(self) -> list[tuple[Kind, float]]:
         """Each part with the Unix time at which it went, or will go, on air."""
-        return [(part.kind, self._began_at.timestamp() + part.on_air) for part in self.parts]
+        return [(part.kinds[0], self._began_at.timestamp() + part.on_air) for part in self.parts]
 
     async def start(self) -> None:
         """Encodes the script and goes on air."""
@@ -169,7 +170,7 @@ class LiveOrigin:
         """When this point of the media is shown, and how often the numbering has begun anew by then."""
         started = [part for part in self.parts if part.media_seconds and part.media <= media + 1e-6]
         part = started[-1] if started else self.parts[0]
-        return part.on_air + media - part.media, sum(part.kind == "restart" for part in started)
+        return part.on_air + media - part.media, sum("restart" in part.kinds for part in started)
 
     def _part_at(self, elapsed: float) -> Part | None:
         return next((part for part in self.parts if part.on_air <= elapsed < part.on_air + part.seconds), None)
@@ -182,7 +183,7 @@ class LiveOrigin:
             return _text(self._multivariant())
         if not folder and (track := self._tracks.get(path.removesuffix(".m3u8"))):
             now = self._part_at(self.elapsed)
-            if self._live and now and now.kind == "html":
+            if self._live and now and "html" in now.kinds:
                 return web.Response(
                     text="<!DOCTYPE html><html><body>Please log in</body></html>", content_type="text/html"
                 )
@@ -198,10 +199,10 @@ class LiveOrigin:
         if not aired and not (init and init.uri == name):
             raise web.HTTPNotFound
         part = self._part_at(aired.begins) if aired else None
-        if part and part.kind == "missing":
+        if part and "missing" in part.kinds:
             raise web.HTTPNotFound
         data = file.read_bytes()
-        if part and part.kind == "truncated":
+        if part and "truncated" in part.kinds:
             data = data[: len(data) // 2]
         return web.Response(body=data, content_type=_TYPES.get(file.suffix, "application/octet-stream"))
 
@@ -235,11 +236,11 @@ class LiveOrigin:
         )
 
 
-def _parts(script: Sequence[tuple[float, Kind]]) -> list[Part]:
+def _parts(script: Script) -> list[Part]:
     parts: list[Part] = []
     on_air = media = 0.0
     for seconds, kind in script:
-        part = Part(kind, float(seconds), on_air, media)
+        part = Part((kind,) if isinstance(kind, str) else kind, float(seconds), on_air, media)
         parts.append(part)
         on_air += part.seconds
         media += part.media_seconds
@@ -247,7 +248,9 @@ def _parts(script: Sequence[tuple[float, Kind]]) -> list[Part]:
 
 
 def _stretch(part: Part) -> Stretch:
-    return Stretch(part.seconds, _LOOKS.get(part.kind, "motion"), _HEARD.get(part.kind, "both"), part.kind == "frozen")
+    look: Look = next((_LOOKS[kind] for kind in part.kinds if kind in _LOOKS), "motion")
+    heard: Heard = next((_HEARD[kind] for kind in part.kinds if kind in _HEARD), "both")
+    return Stretch(part.seconds, look, heard, "frozen" in part.kinds)
 
 
 def _text(body: str) -> web.Response:
