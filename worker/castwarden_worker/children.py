@@ -6,11 +6,8 @@ child's half is `serve`.
 """
 
 import asyncio
-import ctypes
 import json
 import os
-import resource
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -19,12 +16,12 @@ from typing import Any
 
 from castwarden_base.logs import configure_logging, get_logger
 
+from .confine import die_with_parent, kill_group, limit_memory
 from .errors import WorkerError
 
 log = get_logger(__name__)
 Json = dict[str, Any]
 _LONGEST_LINE = 1024 * 1024
-_PR_SET_PDEATHSIG = 1
 MEMORY = 2**30
 """Bytes that a child, and each program that it starts, may map to write to. deno maps half of that for code."""
 _OURS = 192 * 2**20  # of the container's memory, what the worker itself needs beside its child
@@ -63,7 +60,7 @@ async def child(module: str, request: Mapping[str, Any], home: Path) -> AsyncIte
         stdin.write_eof()
         yield _answers(process, stdout)
     finally:
-        _kill_group(process.pid)
+        kill_group(process.pid)
         await process.wait()
 
 
@@ -80,8 +77,8 @@ async def ask(module: str, request: Mapping[str, Any], home: Path, timeout: floa
 
 def serve(name: str, work: Callable[[Json, Callable[[Json], None]], None]) -> None:
     """The child's main: reads the request, gives `work` a function that sends an answer."""
-    _die_with_parent()
-    _limit_memory()
+    die_with_parent()
+    limit_memory(allowance())
     configure_logging(name, os.environ.get("CASTWARDEN_LOG_LEVEL", "info"))
     request = json.loads(sys.stdin.readline())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -130,13 +127,6 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def _die_with_parent() -> None:
-    """Ends this whole process group when the worker dies, however it dies. Linux only."""
-    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-
-
 def allowance(limits: Iterable[Path] = _LIMITS) -> int:
     """MEMORY, or less where the container has less: a child that runs into it must not take the worker with it."""
     for path in limits:
@@ -147,17 +137,3 @@ def allowance(limits: Iterable[Path] = _LIMITS) -> int:
         if text.isdigit():
             return max(_LEAST, min(MEMORY, int(text) - _OURS))
     return MEMORY
-
-
-def _limit_memory() -> None:
-    """Of what is written to, not of addresses: JavaScript runtimes reserve tens of GiB of those and use few."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = allowance() if hard == resource.RLIM_INFINITY else min(hard, allowance())
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def _kill_group(leader: int) -> None:
-    try:
-        os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -4,21 +4,21 @@ because they choose hosts, redirects and segments themselves. Knows CONNECT and 
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Self
 from urllib.parse import urlsplit
 
-from castwarden_base.addresses import Network, parse_address, refusal
+from castwarden_base.addresses import Network
 from castwarden_base.http import BlockedAddress
 from castwarden_base.logs import get_logger
+
+from .dial import dial
 
 log = get_logger(__name__)
 BLOCKED_PHRASE = "Blocked-Address"
 """Reason phrase of a refusal: the only part of it that yt-dlp's error texts repeat."""
 _LARGEST_HEAD = 64 * 1024
-_CONNECT_SECONDS = 10.0
 _CHUNK = 64 * 1024
 _ENOUGH = "it has sent more than it may"
 _HOP_HEADERS = (b"connection", b"keep-alive", b"te", b"upgrade")
@@ -82,7 +82,7 @@ class GuardedProxy:
                 raise ValueError(f"no proxy for {place.scheme or 'relative'} URLs")
             first = _forwarded(method, place.path or "/", place.query, headers)
         port = place.port or (443 if method == "CONNECT" else 80)
-        upstream, sink = await self._connect(place.hostname or "", port)
+        upstream, sink = await dial(place.hostname or "", port, self._allow)
         with closing(sink):
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -93,23 +93,6 @@ class GuardedProxy:
         self._left -= size
         if self.spent:
             raise OSError(_ENOUGH)
-
-    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """To the first address that answers among those that may be reached. The address checked is the one used."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        problem: OSError | TimeoutError | BlockedAddress = OSError(f"{host} has no address")
-        for *_, sockaddr in found:
-            text = str(sockaddr[0])
-            address = parse_address(text)
-            if reason := "unreadable address" if address is None else refusal(address, self._allow):
-                problem = BlockedAddress(f"{host} leads to {text}: {reason}")
-                continue
-            try:
-                async with asyncio.timeout(_CONNECT_SECONDS):
-                    return await asyncio.open_connection(text, port)
-            except (OSError, TimeoutError) as error:
-                problem = error
-        raise problem
 
 
 def _forwarded(method: str, path: str, query: str, headers: list[bytes]) -> bytes:

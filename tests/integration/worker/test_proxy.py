@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from castwarden_base.http import BlockedAddress
+from castwarden_worker.dial import dial
 from castwarden_worker.proxy import BLOCKED_PHRASE, GuardedProxy
 from yarl import URL
 
@@ -71,13 +72,13 @@ async def test_a_plain_request_to_an_inside_address_is_refused_too(proxy: Guarde
     assert b"loopback" in answer
 
 
-async def test_a_name_that_leads_inside_is_refused(proxy: GuardedProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(*_args: object, **_options: object) -> list[Any]:
         return [(2, 1, 6, "", ("10.0.0.7", 80))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     with pytest.raises(BlockedAddress, match=r"evil\.example leads to 10\.0\.0\.7: private"):
-        await proxy._connect("evil.example", 80)
+        await dial("evil.example", 80, ALLOW)
 
 
 async def test_a_tunnel_carries_bytes_both_ways(proxy: GuardedProxy, serve: Callable[..., Any]) -> None:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A way for one child to one server: a port on loopback whose connections lead there through the guard, and TLS on
+the far side where the protocol has it. FFmpeg speaks RTMP and RTSP behind it and reaches nothing else.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Protocol, Self
+
+from castwarden_base.addresses import Network
+from castwarden_base.http import BlockedAddress
+
+from .dial import dial
+
+_CHUNK = 64 * 1024
+
+
+class Gate(Protocol):
+    """Sees what the server sends and gives what the child may have of it; OSError ends the connection."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+
+class Forwarder:
+    """`async with Forwarder(host, port, allow) as way: way.port`. `problem` says why the server was not reached."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        allow: Iterable[Network] = (),
+        *,
+        tls: bool = False,
+        gate: Callable[[], Gate] | None = None,
+    ) -> None:
+        self.port = 0
+        self.problem: OSError | TimeoutError | BlockedAddress | None = None
+        self._host = host
+        self._there = port
+        self._allow = tuple(allow)
+        self._tls = ssl.create_default_context() if tls else None
+        self._gate = gate
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task  # noqa: S101 - asyncio runs this as a task
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
+        with closing(writer):
+            try:
+                upstream, sink = await dial(self._host, self._there, self._allow, self._tls)
+                with closing(sink):
+                    await self._relay(reader, writer, upstream, sink)
+            except (OSError, TimeoutError, BlockedAddress) as error:
+                self.problem = error
+
+    async def _relay(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        upstream: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+    ) -> None:
+        """Both ways until the server has said everything, or either side is gone."""
+        gate = self._gate() if self._gate else None
+        sending = asyncio.create_task(_copy(reader, sink))
+        try:
+            while data := await upstream.read(_CHUNK):
+                writer.write(gate.feed(data) if gate else data)
+                await writer.drain()
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(_CHUNK):
+        sink.write(data)
+        await sink.drain()
