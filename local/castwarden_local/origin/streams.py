@@ -106,7 +106,7 @@ def _pictures(stream: VideoStream, script: Sequence[Stretch], recipe: Recipe) ->
     for stretch in script:
         end += stretch.seconds
         while number < round(end * recipe.fps):
-            frame: VideoFrame = picture(recipe.width, recipe.height, shown, black=stretch.black)
+            frame: VideoFrame = picture(recipe.width, recipe.height, shown, stretch.look)
             frame.pts, frame.time_base = number, Fraction(1, recipe.fps)
             yield from stream.encode(frame)
             number += 1
@@ -121,7 +121,7 @@ def _sounds(stream: AudioStream, script: Sequence[Stretch]) -> "Iterator[Packet[
     for stretch in script:
         end += stretch.seconds
         while first < round(end * RATE):
-            frame: AudioFrame = sound(first, silent=stretch.silent)
+            frame: AudioFrame = sound(first, stretch.heard)
             frame.pts, frame.time_base = first, Fraction(1, RATE)
             for ready in resampler.resample(frame):
                 yield from stream.encode(ready)
