@@ -15,16 +15,18 @@ from castwarden_base.tasks import Supervisor
 from castwarden_model.resources import Channel, DownloadJob, Monitor
 
 from .apply import Applier
+from .book import Book
 from .cache import Cache
 from .controller import Controller, Model, Reconciler
 from .election import Election
-from .kinds import RESOURCES, Ref
+from .kinds import POOL, RESOURCES, Ref
 from .kube import Api, connect
 from .lease import ApiLease
 from .metrics import Metrics
 from .observe import Observer
+from .pools import PoolController
 from .queue import WorkQueue
-from .reconcile import channel, downloadjob, monitor
+from .reconcile import channel, downloadjob
 from .settings import Settings
 from .throttle import TokenBucket
 from .watch import watch
@@ -34,7 +36,6 @@ log = get_logger(__name__)
 _LEASE = "castwarden-operator"
 _STUCK_SECONDS = 300.0  # for one reconcile; each of its requests gives up after 30
 _CONTROLLERS: dict[str, tuple[Model, Reconciler]] = {
-    Monitor.KIND: (Monitor, monitor.reconcile),
     Channel.KIND: (Channel, channel.reconcile),
     DownloadJob.KIND: (DownloadJob, downloadjob.reconcile),
 }
@@ -84,13 +85,17 @@ async def _lead(
 
 
 def _queues(cache: Cache, applier: Applier, settings: Settings, metrics: Metrics) -> dict[str, WorkQueue[Ref]]:
-    queues = {}
+    queues: dict[str, WorkQueue[Ref]] = {}
+    book = Book(cache)
+    controllers = {Monitor.KIND: (Monitor, book.plan), **_CONTROLLERS}
     for kind in RESOURCES:
-        model, reconcile = _CONTROLLERS[kind.name]
+        model, reconcile = controllers[kind.name]
         controller = Controller(kind, model, reconcile, cache, applier, settings)
         queues[kind.name] = WorkQueue(
             kind.name.lower(), controller.handle, workers=settings.concurrency, metrics=metrics
         )
+    pools = PoolController(cache, applier, book, settings, queues[Monitor.KIND].add)
+    queues[POOL] = WorkQueue(POOL.lower(), pools.handle, workers=settings.concurrency, metrics=metrics)
     return queues
 
 

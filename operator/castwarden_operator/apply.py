@@ -8,7 +8,7 @@ from castwarden_base.logs import get_logger
 
 from .cache import Cache
 from .errors import ApiError, NameTakenError, RetryError
-from .kinds import EVENT, KIND_LABEL, NAME_LABEL, Kind, Object, controller_uid, kind_of, ref_of
+from .kinds import EVENT, KIND_LABEL, NAME_LABEL, POOL_LABEL, Kind, Object, controller_uid, kind_of, ref_of
 from .kube import FIELD_MANAGER, Api
 from .reconcile.plan import Action, Apply, Create, Delete, Is
 from .reconcile.worker import hash_of
@@ -97,10 +97,7 @@ class Applier:
             return
         if existing["metadata"].get("deletionTimestamp"):
             raise RetryError(f"{kind.name} {metadata['name']} is still ending")
-        owner = controller_uid(existing)
-        labels = existing["metadata"].get("labels") or {}
-        made_by_us = all(labels.get(key) == metadata["labels"][key] for key in (KIND_LABEL, NAME_LABEL))
-        if owner != controller_uid(manifest) and not (owner is None and made_by_us):
+        if not _is_ours(existing, manifest):
             raise NameTakenError(f"a {kind.name} named {metadata['name']} exists that is not ours; rename or delete it")
 
     async def _apply(self, manifest: Object) -> Object:
@@ -120,6 +117,15 @@ class Applier:
             self._cache.drop(kind, obj)
         else:  # on its way
             self._cache.put(kind, answer)
+
+
+def _is_ours(existing: Object, manifest: Object) -> bool:
+    """Whether we made it, for the same owner. A shared Pod has none."""
+    owner, wanted_owner = controller_uid(existing), controller_uid(manifest)
+    if owner is not None:
+        return owner == wanted_owner
+    labels, wanted = existing["metadata"].get("labels") or {}, manifest["metadata"]["labels"]
+    return all(labels.get(key) == wanted[key] for key in (KIND_LABEL, NAME_LABEL, POOL_LABEL) if key in wanted)
 
 
 def _where(obj: Object) -> str:

@@ -4,7 +4,8 @@
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
-from .kinds import Kind, Object, Ref, owner_of, ref_of
+from .kinds import POOL, Kind, Object, Ref, owner_of, ref_of
+from .seats import pools_of
 
 _REMEMBERED_DELETIONS = 10_000
 
@@ -27,8 +28,12 @@ class Cache:
         """All objects of one kind."""
         return [ref for ref in self._objects if ref.kind == kind.name]
 
+    def pools(self) -> list[Ref]:
+        """All pools that have Monitors or Pods."""
+        return [ref for ref in self._children if ref.kind == POOL]
+
     def children(self, owner: Ref) -> Sequence[Object]:
-        """The objects whose labels name this owner, by name."""
+        """The objects whose labels name this owner, by name. A pool's are its Monitors and then its Pods."""
         return [self._objects[ref] for ref in sorted(self._children.get(owner, ()))]
 
     def put(self, kind: Kind, obj: Object) -> Object | None:
@@ -42,8 +47,7 @@ class Cache:
         self._forget(ref)
         kept = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
         self._objects[ref] = {**obj, "metadata": kept}
-        owner = owner_of(obj)
-        if owner is not None:
+        for owner in concerned_by(obj):
             self._children[owner].add(ref)
         return before
 
@@ -60,7 +64,7 @@ class Cache:
     def replace(self, kind: Kind, namespace: str | None, objects: Iterable[Object], version: str) -> set[Ref]:
         """Take in a full list made at `version`, which heals what a watch missed. Returns owners of what is gone."""
         listed = set()
-        concerned = set()
+        concerned: set[Ref] = set()
         for obj in objects:
             listed.add(ref_of(kind, obj))
             self.put(kind, obj)
@@ -68,17 +72,24 @@ class Cache:
             known = self._objects[ref]
             if ref in listed or namespace not in (None, ref.namespace) or _version(known) > int(version):
                 continue
-            concerned.add(owner_of(known) or ref)
+            concerned |= concerned_by(known) or {ref}
             self.drop(kind, known)
         return concerned
 
     def _forget(self, ref: Ref) -> None:
         known = self._objects.pop(ref, None)
-        owner = owner_of(known) if known is not None else None
-        if owner is not None:
+        for owner in concerned_by(known) if known is not None else ():
             self._children[owner].discard(ref)
             if not self._children[owner]:
                 del self._children[owner]
+
+
+def concerned_by(obj: Object) -> set[Ref]:
+    """The resource or the pools that have to look when this object changes."""
+    if obj["kind"] == "Monitor":
+        return pools_of(obj)
+    owner = owner_of(obj)
+    return set() if owner is None else {owner}
 
 
 def _same(one: Object, other: Object) -> bool:

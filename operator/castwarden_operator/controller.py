@@ -70,7 +70,8 @@ class Controller:
                 break
             if any(condition.warning for condition in plan.conditions):
                 await self._report(resource, plan)  # the next round may find all well; why it acted must be told first
-        await self._report(resource, plan)
+        if not plan.quiet:
+            await self._report(resource, plan)
         return plan.again_in
 
     def _plan(self, resource: Object, children: Sequence[Object]) -> Plan:
@@ -84,7 +85,7 @@ class Controller:
 
     async def _refused(self, resource: Object, plan: Plan, error: ApiError | NameTakenError) -> NoReturn:
         """Say in `status` what the API server said, and back off."""
-        why = _refusal(error)
+        why = refusal(error)
         if why is not None:
             known = {key: value for key, value in plan.fields.items() if key in (resource.get("status") or {})}
             await self._report(resource, Plan(conditions=conditions(why), fields=known))
@@ -104,7 +105,7 @@ class Controller:
             await self._applier.tell(self.kind, resource, summary.transition)
 
 
-def _refusal(error: ApiError | NameTakenError) -> Is | None:
+def refusal(error: ApiError | NameTakenError) -> Is | None:
     """The Ready condition for what the API server refuses; None for what is its own trouble and passes."""
     if isinstance(error, NameTakenError):
         return not_ready("NameTaken", str(error), warning=True)

@@ -12,6 +12,9 @@ Object = dict[str, Any]
 
 MANAGED_BY, COMPONENT = "app.kubernetes.io/managed-by", "app.kubernetes.io/component"
 KIND_LABEL, NAME_LABEL, ROLE_LABEL = "castwarden.dev/kind", "castwarden.dev/name", "castwarden.dev/role"
+POOL_LABEL, POOL_ROLE = "castwarden.dev/pool", "monitors"
+POOL = "Pool"
+"""No kind of the API: the key of the Packed Monitors that share Pods, and of those Pods."""
 CHILD_LABELS = {MANAGED_BY: "castwarden", COMPONENT: "worker"}
 CHILD_SELECTOR = ",".join(f"{key}={value}" for key, value in CHILD_LABELS.items())
 
@@ -58,8 +61,10 @@ def ref_of(kind: Kind, obj: Object) -> Ref:
 
 
 def owner_of(child: Object) -> Ref | None:
-    """The resource that a child was made for, by its labels."""
+    """The resource (or the pool) that a child was made for, by its labels."""
     labels = child["metadata"].get("labels") or {}
+    if labels.get(POOL_LABEL) and labels.get(ROLE_LABEL) == POOL_ROLE:
+        return Ref(POOL, child["metadata"]["namespace"], labels[POOL_LABEL])
     kind, name = labels.get(KIND_LABEL), labels.get(NAME_LABEL)
     return Ref(kind, child["metadata"]["namespace"], name) if kind and name else None
 

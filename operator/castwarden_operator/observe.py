@@ -12,16 +12,18 @@ from typing import Any
 from castwarden_base.logs import get_logger
 from castwarden_base.retry import backoff
 
-from .cache import Cache
+from .cache import Cache, concerned_by
 from .errors import ApiError
-from .kinds import CHILD_SELECTOR, CHILDREN, RESOURCES, Kind, Object, Ref, owner_of, ref_of
+from .kinds import CHILD_SELECTOR, CHILDREN, POOL, RESOURCES, Kind, Object, Ref, ref_of
 from .kube import Api
 from .queue import WorkQueue
+from .seats import pools_of, standing
 from .settings import Settings
 
 log = get_logger(__name__)
 
 _SETTLE_SECONDS = 5.0  # all kinds' watches start over together
+_GATHER_SECONDS = 0.1  # a pool is looked at once for many changes
 
 Queues = Mapping[str, WorkQueue[Ref]]
 
@@ -44,13 +46,18 @@ class Observer:
             self._started_over.set()
         if event_type == "DELETED":
             self._cache.drop(kind, obj)
-            self._tell(owner_of(obj) if kind in CHILDREN else ref_of(kind, obj))
+            for ref in concerned_by(obj) if kind in CHILDREN else (ref_of(kind, obj), *concerned_by(obj)):
+                self._tell(ref)
             return
         before = self._cache.put(kind, obj)
         if kind in CHILDREN:
-            for owner in {owner_of(obj), owner_of(before) if before is not None else None}:  # its labels may be forged
-                self._tell(owner)
-        elif before is None or before["metadata"].get("generation") != obj["metadata"].get("generation"):
+            for owner in concerned_by(obj) | (concerned_by(before) if before is not None else set()):
+                self._tell(owner)  # its labels may be forged
+            return
+        if kind.name == "Monitor" and standing(before) != standing(obj):
+            for pool in pools_of(obj) | (pools_of(before) if before is not None else set()):
+                self._tell(pool)
+        if before is None or before["metadata"].get("generation") != obj["metadata"].get("generation"):
             self._queues[kind.name].expedite(ref_of(kind, obj))
         else:
             self._tell(ref_of(kind, obj))
@@ -68,6 +75,8 @@ class Observer:
         for kind in RESOURCES:
             for ref in self._cache.refs(kind):
                 self._queues[kind.name].add(ref)
+        for pool in self._cache.pools():
+            self._tell(pool)
         self.synced = True
 
     async def resync_forever(self) -> None:
@@ -94,7 +103,11 @@ class Observer:
 
     def _tell(self, ref: Ref | None) -> None:
         queue: Any = self._queues.get(ref.kind) if ref is not None else None
-        if queue is not None:
+        if queue is None or ref is None:
+            return
+        if ref.kind == POOL:
+            queue.add_within(ref, _GATHER_SECONDS)
+        else:
             queue.add(ref)
 
 

@@ -78,6 +78,14 @@ class WorkQueue(Generic[Key]):
         loop = asyncio.get_running_loop()
         self._timers[key] = loop.call_later(seconds, self._fire, key)
 
+    def add_within(self, key: Key, seconds: float) -> None:
+        """Like `add`, for keys whose handling serves many adds at once: it may wait so long for more of them."""
+        timer = self._timers.get(key)
+        if key in self._since or (timer is not None and key in self._failures):
+            return
+        if timer is None or timer.when() > asyncio.get_running_loop().time() + seconds:
+            self.add_after(key, seconds)
+
     def longest_running(self) -> float:
         """Seconds that the slowest key in hand has taken so far."""
         return max(self._ages(), default=0.0)

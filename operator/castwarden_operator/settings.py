@@ -69,6 +69,26 @@ class Settings(BaseSettings):
     worker_env: Annotated[dict[str, str], BeforeValidator(_read_json)] = Field(
         {}, alias="CASTWARDEN_WORKER_ENV", description="More variables for workers, as a JSON object"
     )
+    pool_seats: int = Field(
+        50, alias="CASTWARDEN_POOL_SEATS", ge=1, le=500, description="Packed Monitors that share one Pod"
+    )
+    pool_resources: Annotated[dict[str, dict[str, str]], BeforeValidator(_read_json)] = Field(
+        {"requests": {"cpu": "500m", "memory": "640Mi"}, "limits": {"memory": "1Gi"}},
+        alias="CASTWARDEN_POOL_RESOURCES",
+        description="Requests and limits of a shared Pod with all its seats taken, as a JSON object",
+    )
+    pool_max_age_seconds: float = Field(
+        86_400.0,
+        alias="CASTWARDEN_POOL_MAX_AGE",
+        ge=0,
+        description="A shared Pod older than this is replaced; 0: never",
+    )
+    pool_max_rss_mib: int = Field(
+        800, alias="CASTWARDEN_POOL_MAX_RSS_MIB", ge=0, description="So is one whose worker holds more memory; 0: never"
+    )
+    pool_empty_seconds: float = Field(
+        300.0, alias="CASTWARDEN_POOL_EMPTY_SECONDS", ge=0, description="How long a shared Pod without seats is kept"
+    )
     downloads_enabled: bool = Field(False, alias="DOWNLOADS_ENABLED", description="Whether DownloadJobs run")
     download_claim: str | None = Field(
         None, alias="CASTWARDEN_DOWNLOAD_CLAIM", description="The claim for downloads that name none"

@@ -9,7 +9,7 @@ from typing import Any
 from .kinds import Object
 from .reconcile.plan import Is
 
-OWN_FIELDS = ("podName", "jobName", "cronJobName", "firstPollAt")
+OWN_FIELDS = ("podName", "seat", "jobName", "cronJobName", "firstPollAt")
 _LONGEST_MESSAGE = 2000
 
 

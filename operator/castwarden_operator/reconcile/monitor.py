@@ -12,16 +12,14 @@ from castwarden_model.resources import Monitor
 
 from ..kinds import POD, Object
 from ..settings import Settings
+from .attempts import ATTEMPT, attempt_of, next_attempt
 from .children import named, obstacle, strays, terminating_since
 from .drift import drifted
 from .plan import Apply, Create, Delete, Is, Plan, conditions, not_ready
-from .pods import describe, finished, run_times, why_finished
+from .pods import begun, describe, finished, why_finished
 from .worker import SPEC_HASH, annotation, child_name, owner_reference, pod_template
 
-ATTEMPT = "castwarden.dev/attempt"
-_STABLE = timedelta(minutes=10)  # a Pod that ran so long starts over with its back-off
-_LONGEST_BACKOFF = timedelta(minutes=5)
-_STUCK_AFTER = timedelta(minutes=1)  # beyond its grace period: its node is gone
+STUCK_AFTER = timedelta(minutes=1)  # beyond its grace period: its node is gone
 
 
 def pod_for(monitor: Monitor, settings: Settings, attempt: int = 0) -> Object:
@@ -37,15 +35,25 @@ def pod_for(monitor: Monitor, settings: Settings, attempt: int = 0) -> Object:
     return {"apiVersion": POD.api_version, "kind": POD.name, **pod}
 
 
-def reconcile(monitor: Monitor, children: Sequence[Object], now: datetime, settings: Settings) -> Plan:
-    """What to do about one Monitor and its Pods."""
+def reconcile(
+    monitor: Monitor, children: Sequence[Object], now: datetime, settings: Settings, seat_pod: Object | None = None
+) -> Plan:
+    """What to do about one Monitor and its Pods. `seat_pod` is the shared Pod that it still has a seat in."""
     wanted = pod_for(monitor, settings)
     name = wanted["metadata"]["name"]
     pod = named(children, POD, name)
     plan = _suspended(pod) if monitor.spec.suspend else _running(monitor, wanted, pod, now, settings)
-    fields = {"podName": name if pod is not None or plan.actions else None}
+    fields: dict[str, str | None] = {"podName": name if pod is not None or plan.actions else None}
+    seen = plan.conditions
+    if not monitor.spec.suspend and seat_pod is not None and _is_alive(seat_pod) and not (pod and begun(pod)):
+        fields = {"podName": monitor.status.pod_name, "seat": monitor.status.seat}  # it watches until the Pod runs
+        seen = conditions(describe(seat_pod), progressing=True)
     cleaned = strays(children, POD, name, monitor.metadata.uid)
-    return Plan((*cleaned, *plan.actions), plan.conditions, fields, plan.again_in)
+    return Plan((*cleaned, *plan.actions), seen, fields, plan.again_in)
+
+
+def _is_alive(pod: Object) -> bool:
+    return terminating_since(pod) is None and not finished(pod)
 
 
 def _suspended(pod: Object | None) -> Plan:
@@ -63,9 +71,9 @@ def _running(monitor: Monitor, wanted: Object, pod: Object | None, now: datetime
         return _finished(monitor, pod, now, settings)
     if annotation(pod, SPEC_HASH) != wanted["metadata"]["annotations"][SPEC_HASH]:
         return _working(Delete(pod), not_ready("Replacing", "what the Pod is made from has changed"))
-    wanted = pod_for(monitor, settings, _attempt(pod))
+    wanted = pod_for(monitor, settings, attempt_of(pod))
     seen = describe(pod)
-    repair = (Apply(wanted),) if _pod_drifted(wanted, pod) else ()
+    repair = (Apply(wanted),) if pod_drifted(wanted, pod) else ()
     return Plan(repair, conditions(seen, progressing=seen.reason in ("Pending", "Starting")))
 
 
@@ -78,7 +86,7 @@ def _leaving(pod: Object, why: Is, now: datetime) -> Plan:
     due = terminating_since(pod)
     if due is None:
         return _working(None, why)
-    left = (due + _STUCK_AFTER - now).total_seconds()
+    left = (due + STUCK_AFTER - now).total_seconds()
     if left > 0:
         return _working(None, why, again_in=left)
     stuck = f"Pod {pod['metadata']['name']} did not end in time, its node may be gone; it is being removed by force"
@@ -87,25 +95,15 @@ def _leaving(pod: Object, why: Is, now: datetime) -> Plan:
 
 def _finished(monitor: Monitor, pod: Object, now: datetime, settings: Settings) -> Plan:
     """At once the first time; a Pod that fails early again and again is made again ever more slowly."""
-    started, ended = run_times(pod)
-    stable = started is not None and ended is not None and ended - started >= _STABLE
-    attempt = 0 if stable else _attempt(pod)
-    wait = min(_LONGEST_BACKOFF, timedelta(seconds=10 * 2 ** (attempt - 1))) if attempt else timedelta()
-    since = ended or started or now
-    left = (since + wait - now).total_seconds()
+    attempt, left = next_attempt(pod, now)
     why = not_ready("PodFailed", f"Pod {pod['metadata']['name']} ended: {why_finished(pod)}", warning=True)
     if left > 0:
         return Plan((), conditions(why, progressing=True), again_in=left)
-    again = Create(pod_for(monitor, settings, attempt + 1))
+    again = Create(pod_for(monitor, settings, attempt))
     return Plan((Delete(pod, grace_seconds=0), again), conditions(why, progressing=True))
 
 
-def _attempt(pod: Object) -> int:
-    text = annotation(pod, ATTEMPT) or "0"
-    return min(int(text), 16) if text.isdecimal() else 0
-
-
-def _pod_drifted(wanted: Object, pod: Object) -> bool:
+def pod_drifted(wanted: Object, pod: Object) -> bool:
     """A Pod's spec cannot be changed but for its image, so labels, annotations, owner and image are all there is."""
     containers = [{"name": c["name"], "image": c["image"]} for c in wanted["spec"]["containers"]]
     visible = {"metadata": wanted["metadata"], "spec": {"containers": containers}}

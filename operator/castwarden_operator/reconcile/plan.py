@@ -46,12 +46,16 @@ class Is:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`fields` are the operator's other fields of `status`; None means absent. `again_in` asks for another look."""
+    """`fields` are the operator's other fields of `status`; None means absent. `again_in` asks for another look.
+
+    `quiet` leaves `status` as it is: whatever is still missing comes at once, and brings another look.
+    """
 
     actions: tuple[Action, ...] = ()
     conditions: tuple[Is, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
     again_in: float | None = None
+    quiet: bool = False
 
 
 def conditions(ready: Is, *, progressing: bool = False, suspended: bool = False) -> tuple[Is, ...]:

@@ -58,7 +58,7 @@ def trouble(pod: Object) -> Is | None:
 def describe(pod: Object) -> Is:
     """The Ready condition that follows from a Pod that is neither finished nor being deleted."""
     name = pod["metadata"]["name"]
-    if _condition(pod, "Ready").get("status") == "True":
+    if is_ready(pod):
         return ready("Running", f"Pod {name} watches")
     if (found := trouble(pod)) is not None:
         return found
@@ -68,6 +68,25 @@ def describe(pod: Object) -> Is:
     if pod.get("status", {}).get("phase") == "Running":
         return not_ready("Starting", f"Pod {name} runs, its worker still waits for the gateway or its source")
     return not_ready("Pending", f"Pod {name} is being started")
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether its worker works."""
+    return bool(_condition(pod, "Ready").get("status") == "True")
+
+
+def unready_since(pod: Object) -> datetime | None:
+    """Since when a running Pod that was ready is so no longer."""
+    if is_ready(pod) or not _was_ready(pod):
+        return None
+    return parse_time(_condition(pod, "Ready").get("lastTransitionTime"))
+
+
+def begun(pod: Object) -> bool:
+    """Whether its worker runs, ready or not."""
+    return any(
+        "running" in container.get("state", {}) for container in pod.get("status", {}).get("containerStatuses") or ()
+    )
 
 
 def _was_ready(pod: Object) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from castwarden_operator.kinds import Object
-from castwarden_operator.reconcile.monitor import ATTEMPT, pod_for, reconcile
+from castwarden_operator.reconcile.attempts import ATTEMPT
+from castwarden_operator.reconcile.monitor import pod_for, reconcile
 from castwarden_operator.reconcile.plan import Apply, Create, Delete, Plan
 
 from .objects import NOW, SETTINGS, condition, monitor, pod_status, said, stored
