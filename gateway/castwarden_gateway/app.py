@@ -40,10 +40,15 @@ from castwarden_gateway.http.text import CONTROLS, NUL
 from castwarden_gateway.internal import routes as internal
 from castwarden_gateway.internal.assignments import Assignments
 from castwarden_gateway.internal.auth import WorkerGate
+from castwarden_gateway.kube.cache import Object
 from castwarden_gateway.kube.client import Kube
 from castwarden_gateway.kube.errors import PROBLEMS as KUBERNETES_PROBLEMS
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
+from castwarden_gateway.looks.routes import LOOKS
+from castwarden_gateway.looks.routes import internal_routes as look_reports
+from castwarden_gateway.looks.routes import routes as look_routes
+from castwarden_gateway.looks.store import LookStore
 from castwarden_gateway.monitors.bindings import Bindings
 from castwarden_gateway.monitors.routes import MONITORS
 from castwarden_gateway.monitors.routes import routes as monitor_routes
@@ -65,8 +70,16 @@ from castwarden_gateway.webhooks.service import Webhooks
 from castwarden_gateway.webhooks.signing import Signer
 
 log = get_logger(__name__)
-PUBLIC_ROUTES = (monitor_routes, channel_routes, download_routes, event_routes, webhook_routes, tenant_routes)
-INTERNAL_ROUTES = (internal.routes,)
+PUBLIC_ROUTES = (
+    monitor_routes,
+    look_routes,
+    channel_routes,
+    download_routes,
+    event_routes,
+    webhook_routes,
+    tenant_routes,
+)
+INTERNAL_ROUTES = (internal.routes, look_reports)
 
 _PUBLIC_BODY = 1024 * 1024
 _INTERNAL_BODY = 8 * 1024 * 1024  # a poll may tell of hundreds of videos with their descriptions
@@ -105,6 +118,7 @@ class Gateway:
         self._authenticator = Authenticator(self._store, settings.rate_limit, settings.rate_limit_window)
         self._taker = Taker(self.database, self._tenants, self._taken)
         self._assignments = Assignments(self.database, resources, self._tenants)
+        self._looks = LookStore(self.database)
         self._bindings = Bindings(
             self.database,
             keyring,
@@ -161,6 +175,7 @@ class Gateway:
         tasks.start("reports", self._taker.run())
         tasks.start("last-use", self._authenticator.flush_uses())
         tasks.start("prune", self._prune())
+        tasks.start("looks", self._looks.run())
         await self._engine.start()
         self._engine_started = True
         kube = await self._connect()
@@ -204,9 +219,10 @@ class Gateway:
     def _taken(self, known: Known) -> None:
         self.statuses.submit(known.ref, known.status)
 
-    def _forget(self, before: dict[str, object] | None, after: dict[str, object] | None) -> None:
-        if before is not None and after is None:
-            self.statuses.forget(str(before["metadata"]["uid"]))  # type: ignore[index]
+    def _forget(self, before: Object | None, after: Object | None) -> None:
+        if before is not None and (after is None or after["metadata"]["uid"] != before["metadata"]["uid"]):
+            self.statuses.forget(before["metadata"]["uid"])
+            self._looks.forget(before["metadata"]["uid"])
 
     def _checks(self) -> HealthServer:
         health = HealthServer(self.settings.host, 0)  # only its routes are used
@@ -224,6 +240,7 @@ class Gateway:
         settings, resources, allow = self.settings, self.resources, self.settings.outbound_allow
         app = self._application("public", PUBLIC_ROUTES, self._authenticator, _PUBLIC_BODY)
         app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow)
+        app[LOOKS] = self._looks
         app[CHANNELS] = Channels(resources, self.statuses, allow, settings.max_channels)
         app[VIDEOS] = VideoStore(self.database)
         most = settings.max_downloads if settings.downloads_enabled else None
@@ -241,6 +258,7 @@ class Gateway:
         app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
+        app[LOOKS] = self._looks
         app[internal.RESOURCES] = self.resources
         return app
 

@@ -19,6 +19,10 @@ INTERNAL_KEY_HEADER = "X-Internal-API-Key"
 
 
 _LONGEST_TEXT = 1024
+LARGEST_THUMBNAIL = 64 * 1024
+"""Bytes of a JPEG."""
+WIDEST_THUMBNAIL = 320
+"""Pixels, of its height too."""
 
 
 def _clean(value: Any) -> Any:
@@ -227,6 +231,59 @@ class Report(Message):
     feed: FeedObservation | None = None
     videos: Annotated[list[VideoSeen], Field(max_length=5000)] = []
     download: DownloadObservation | None = None
+
+
+class StripPoint(Message):
+    """Ten seconds of a stream, as far as they were looked at; None where nothing was."""
+
+    at: AwareDatetime = Field(description="when the ten seconds began")
+    state: StreamState
+    luma: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        default=None, description="mean brightness of the picture, 0 black to 1 white"
+    )
+    dark: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        default=None, description="share of dark pixels"
+    )
+    motion_db: Annotated[float, Field(ge=-200, le=200, allow_inf_nan=False)] | None = Field(
+        default=None, description="difference from picture to picture; the lower, the stiller"
+    )
+    level_db: Annotated[float, Field(ge=-200, le=200, allow_inf_nan=False)] | None = Field(
+        default=None, description="loudest sound, dB below full scale"
+    )
+    delivery_ratio: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = Field(
+        default=None, description="seconds of download per second of media"
+    )
+    bitrate_kbps: Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)] | None = Field(
+        default=None, description="of the segments as they came"
+    )
+
+
+class Look(Message):
+    """The newest picture of a stream and its last ten minutes. Sent once and never kept: the next one replaces it."""
+
+    model_config = ConfigDict(extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
+
+    resource: ResourceRef
+    epoch: int
+    taken_at: AwareDatetime
+    thumbnail: Annotated[bytes, Field(max_length=LARGEST_THUMBNAIL)] | None = Field(
+        default=None, description="a JPEG, in base64; None keeps the one before"
+    )
+    strip: Annotated[list[StripPoint], Field(max_length=60)] = []
+
+
+class ExtractionRequest(Message):
+    """A worker is about to ask a site by yt-dlp or streamlink."""
+
+    resource: ResourceRef
+    site: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9.-]+$")]
+
+
+class ExtractionGrant(Message):
+    """Whether it may; if not, in how many seconds there is hope."""
+
+    granted: bool
+    retry_after_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class ReportAck(Message):

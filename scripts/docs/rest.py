@@ -55,6 +55,8 @@ class Models:
         """What an answer holds, in words."""
         if annotation is None:
             return "nothing"
+        if annotation is bytes:
+            return "`image/jpeg`"
         if get_origin(annotation) is list:
             return f"a page of {self.answer(get_args(annotation)[0])}"
         schema = self.schema(annotation, writing=False)

@@ -55,8 +55,8 @@ class Api:
         async with self._session.request(
             method, self._url + path, json=body, headers={**self._headers, **options.pop("headers", {})}, **options
         ) as response:
-            is_json = "json" in response.content_type
-            body = await (response.json() if is_json else response.text())
+            read = response.read if response.content_type.startswith("image/") else response.text
+            body = await (response.json() if "json" in response.content_type else read())
         require_declared(method, path, response.status, body)
         return Answer(response.status, response.headers, body)
 

@@ -33,6 +33,8 @@ def require_declared(method: str, path: str, status: int, body: Any) -> None:
     assert status in route.returns, f"{name} does not declare {status}"
     if route.returns[status] is None:
         assert body == "", f"{name} declares {status} without a body"
+    elif route.returns[status] is bytes:
+        assert isinstance(body, bytes), f"{name} declares {status} with bytes"
     else:
         enveloped = not route.path.startswith("/internal/")
         jsonschema.validate(body["data"] if enveloped else body, _schema(route.returns[status]))

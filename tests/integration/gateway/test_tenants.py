@@ -16,6 +16,8 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
         ("PATCH", "", {"suspend": True}),
         ("DELETE", "", None),
         ("GET", "/events", None),
+        ("GET", "/thumbnail", None),
+        ("GET", "/measurements", None),
     ],
     "/api/v1/channels": [
         ("GET", "", None),
