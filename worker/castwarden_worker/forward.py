@@ -5,7 +5,7 @@ the far side where the protocol has it. FFmpeg speaks RTMP and RTSP behind it an
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Protocol, Self
 
@@ -33,7 +33,7 @@ class Forwarder:
         allow: Iterable[Network] = (),
         *,
         tls: bool = False,
-        gate: Callable[[], Gate] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.port = 0
         self.problem: OSError | TimeoutError | BlockedAddress | None = None
@@ -78,11 +78,10 @@ class Forwarder:
         sink: asyncio.StreamWriter,
     ) -> None:
         """Both ways until the server has said everything, or either side is gone."""
-        gate = self._gate() if self._gate else None
         sending = asyncio.create_task(_copy(reader, sink))
         try:
             while data := await upstream.read(_CHUNK):
-                writer.write(gate.feed(data) if gate else data)
+                writer.write(self._gate.feed(data) if self._gate else data)
                 await writer.drain()
         finally:
             sending.cancel()

@@ -49,10 +49,19 @@ class Analyzer:
 
     def analyze(self, segment: Segment, data: bytes, init: Init | None, wall: float) -> Analysis:
         """`wall` is the Unix time at which the segment's media began."""
+        try:
+            media = demux(data, init)
+        except SegmentError as error:
+            return self._unseen(segment, wall, error=str(error))
+        except Unreadable as error:
+            return self._unseen(segment, wall, remark=str(error))
+        return self.analyze_media(segment, media, wall)
+
+    def analyze_media(self, segment: Segment, media: Media, wall: float) -> Analysis:
+        """The same for media that came without a container, or has left it."""
         if segment.discontinuity:
             self._lost()
         try:
-            media = demux(data, init)
             return self._analyze(segment, media, wall)
         except SegmentError as error:
             return self._unseen(segment, wall, error=str(error))

@@ -120,7 +120,7 @@ class Feed:
         while job := await self._queue.get():
             dropped, self._dropped = self._dropped, 0.0
             found = await self._get(fetcher, job)
-            await _to_its_end(self._analyse(job, found, job.arrival.missed + dropped))
+            await to_its_end(self._analyse(job, found, job.arrival.missed + dropped))
 
     async def _get(self, fetcher: Fetcher, job: Job) -> Payload | StreamError | None:
         """The segment, or why it could not be had; None for one that is announced as a gap."""
@@ -191,7 +191,7 @@ class Feed:
         return await fetcher.segment(segment, job.base, timeout)
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """What an analysis has found is told even when watching is stopped meanwhile: checks never find it twice."""
     task = asyncio.create_task(work)
     try:
