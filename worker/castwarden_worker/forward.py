@@ -24,7 +24,7 @@ class Gate(Protocol):
 
 
 class Forwarder:
-    """`async with Forwarder(host, port, allow) as way: way.port`. `problem` says why the server was not reached."""
+    """`async with Forwarder(host, port, allow) as way: way.port`. `problem` says what went wrong on the way."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Forwarder:
         gate: Gate | None = None,
     ) -> None:
         self.port = 0
+        self.closed = False  # by the server, in order
         self.problem: OSError | TimeoutError | BlockedAddress | None = None
         self._host = host
         self._there = port
@@ -83,6 +84,7 @@ class Forwarder:
             while data := await upstream.read(_CHUNK):
                 writer.write(self._gate.feed(data) if self._gate else data)
                 await writer.drain()
+            self.closed = True
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)

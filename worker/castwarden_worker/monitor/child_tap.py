@@ -26,6 +26,7 @@ _CHILD = f"{__package__}.stream_child"
 _PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "rtsps": 322, "srt": 0}
 _SRT_OPTIONS = ("streamid", "latency")
 _OPENING_US = 15_000_000
+_AS_IT_IS = ("-map", "0", "-c", "copy", "-f", "data", "-flush_packets", "1", "pipe:1")
 _PROBE = {"probesize": "1000000", "analyzeduration": "3000000"}  # bytes, microseconds
 
 
@@ -37,6 +38,11 @@ class _Way:
     cutter: Cutter
     forwarder: Forwarder | None = None
     gate: RtspGate | None = None
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether the server closed the connection, and nothing broke it: to FFmpeg both are errors."""
+        return self.forwarder is not None and self.forwarder.closed
 
     def why(self, words: str) -> FetchError:
         """Why the child failed: what we saw on the way says more than FFmpeg does."""
@@ -58,13 +64,15 @@ class ChildTap:
 
     async def stretches(self) -> AsyncGenerator[Stretch, None]:
         async with self._way() as way, piped(_CHILD, way.request) as child:
+            seen = False
             while data := await child.read():
                 for stretch in way.cutter.feed(data):
+                    seen = True
                     yield stretch
             for stretch in way.cutter.finish():
                 yield stretch
             code, words = await child.ended()
-            if code:
+            if code and not (seen and way.was_closed):
                 raise way.why(words)
 
     @asynccontextmanager
@@ -95,10 +103,7 @@ class ChildTap:
         given = {name: value for name, value in parse_qsl(url.query) if name in _SRT_OPTIONS}
         query = urlencode({**given, "mode": "caller", "connect_timeout": "10000", "timeout": str(2 * _OPENING_US)})
         source = f"srt://{host}:{url.port or 0}?{query}"
-        probe = [word for name, value in _PROBE.items() for word in (f"-{name}", value)]
-        maps = ["-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-f", "mpegts", "-flush_packets", "1"]
-        quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-fflags", "nobuffer"]
-        return [program, *quiet, *probe, "-f", "mpegts", "-i", source, *maps, "pipe:1"]
+        return [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-f", "data", "-i", source, *_AS_IT_IS]
 
 
 def _rtmp(url: SplitResult, port: int) -> dict[str, Any]:
