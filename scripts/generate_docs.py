@@ -103,7 +103,7 @@ def _default(field: Any) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None or value in ("", (), [], {}):
         return ""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = json.dumps(value) if isinstance(value, bool | dict) else str(value)
     return f"`{text}`"
 
 

@@ -40,6 +40,7 @@ from castwarden_gateway.http.text import CONTROLS, NUL
 from castwarden_gateway.internal import routes as internal
 from castwarden_gateway.internal.assignments import Assignments
 from castwarden_gateway.internal.auth import WorkerGate
+from castwarden_gateway.internal.seats import Seating
 from castwarden_gateway.kube.cache import Object
 from castwarden_gateway.kube.client import Kube
 from castwarden_gateway.kube.errors import PROBLEMS as KUBERNETES_PROBLEMS
@@ -118,6 +119,7 @@ class Gateway:
         self._authenticator = Authenticator(self._store, settings.rate_limit, settings.rate_limit_window)
         self._taker = Taker(self.database, self._tenants, self._taken)
         self._assignments = Assignments(self.database, resources, self._tenants)
+        self._seating = Seating(resources)
         self._looks = LookStore(self.database)
         self._bindings = Bindings(
             self.database,
@@ -145,6 +147,7 @@ class Gateway:
         self.readiness.draining = True
         await asyncio.sleep(self.settings.drain_seconds)
         self._assignments.drain()
+        self._seating.drain()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self._starting.cancel()
         await asyncio.gather(self._starting, return_exceptions=True)
@@ -254,12 +257,13 @@ class Gateway:
 
     def _internal(self) -> web.Application:
         key = self.settings.internal_api_key
-        gate = WorkerGate(self.resources, key.get_secret_value() if key else None)
+        gate = WorkerGate(self.resources, self._seating, key.get_secret_value() if key else None)
         app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
         app[LOOKS] = self._looks
         app[internal.RESOURCES] = self.resources
+        app[internal.SEATING] = self._seating
         return app
 
     def _application(

@@ -19,7 +19,7 @@ from castwarden_gateway.db import Database
 from castwarden_gateway.facts import store
 from castwarden_gateway.facts.errors import Fenced
 from castwarden_gateway.facts.known import Known
-from castwarden_gateway.http.problems import Conflict, NotFound, Unavailable
+from castwarden_gateway.http.problems import NotFound, Unavailable
 from castwarden_gateway.kube.client import Refused, path_of
 from castwarden_gateway.kube.resources import AnyResource, Resources
 from castwarden_gateway.tenants.bootstrap import Tenants
@@ -27,10 +27,6 @@ from castwarden_gateway.tenants.bootstrap import Tenants
 
 class Gone(NotFound):
     code, title = "gone", "The resource is not there, or no longer under this uid"
-
-
-class FencedOff(Conflict):
-    code, title = "fenced", "Another worker has taken over"
 
 
 class Assignments:
@@ -71,6 +67,11 @@ class Assignments:
                 return None
             resource = await self.resource(ref)
         return _assignment(resource, await self._known(ref, pod, begins=version is None))
+
+    async def began_last(self, ref: ResourceRef, pod: str) -> bool:
+        """Whether nobody has begun after this Pod: then its last words are still welcome, though it must end."""
+        known = await self._db.retry(lambda connection: store.read(connection, [ref.uid]))
+        return ref.uid in known and known[ref.uid].pod == pod
 
     async def _known(self, ref: ResourceRef, pod: str, begins: bool) -> Known:
         """What is known. A worker that begins starts the next epoch, which ends those before it."""

@@ -15,6 +15,7 @@ from aiohttp import web
 from castwarden_model.messages import AUDIENCE, INTERNAL_KEY_HEADER, ResourceRef
 
 from castwarden_gateway.http.problems import Forbidden, Unauthorized
+from castwarden_gateway.internal.seats import Seating
 from castwarden_gateway.kube.cache import Object
 from castwarden_gateway.kube.client import KubernetesUnavailable, Refused
 from castwarden_gateway.kube.resources import Resources
@@ -22,6 +23,7 @@ from castwarden_gateway.kube.resources import Resources
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 _SERVICE_ACCOUNT = "system:serviceaccount:"
+_SHARED_ROLE = "monitors"
 _TRUST_SECONDS = 60.0
 _DISTRUST_SECONDS = 5.0
 _MANY = 20_000
@@ -29,19 +31,25 @@ _MANY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who calls: one Pod that works for one resource, or (`pod` is empty) the holder of the internal key."""
+    """Who calls: a Pod that works for one resource, or for all that have a seat in it (`shared`), or (`pod` is empty)
+    the holder of the internal key."""
 
+    seating: Seating
     pod: str = ""
     kind: str = ""
     namespace: str = ""
     name: str = ""
-
-    def works_for(self, kind: str, namespace: str, name: str) -> bool:
-        return not self.pod or (self.kind, self.namespace, self.name) == (kind, namespace, name)
+    shared: bool = False
 
     def require(self, ref: ResourceRef) -> None:
-        if not self.works_for(ref.kind, ref.namespace, ref.name):
+        """Raises Forbidden for what can never be its own, FencedOff or Unavailable for what is not at the moment."""
+        if not self.pod:
+            return
+        if self.shared and ref.namespace != self.namespace:
+            raise Forbidden(f"This Pod works in namespace {self.namespace}.")
+        if not self.shared and (self.kind, self.namespace, self.name) != (ref.kind, ref.namespace, ref.name):
             raise Forbidden(f"This Pod works for {self.kind} {self.name}.")
+        self.seating.require(ref, self.pod, shared=self.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,14 @@ class WorkerGate:
     """`await gate(request, scope)` gives the worker or raises the problem to answer with."""
 
     def __init__(
-        self, resources: Resources, internal_key: str | None, clock: Callable[[], float] = time.monotonic
+        self,
+        resources: Resources,
+        seating: Seating,
+        internal_key: str | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resources = resources
+        self._seating = seating
         self._internal_key = internal_key
         self._clock = clock
         self._reviewed: dict[bytes, _Reviewed] = {}
@@ -68,7 +81,7 @@ class WorkerGate:
         key = request.headers.get(INTERNAL_KEY_HEADER)
         if key is not None:
             if self._internal_key and hmac.compare_digest(_bytes(key), _bytes(self._internal_key)):
-                return Worker()
+                return Worker(self._seating)
             raise Unauthorized("The internal API key is wrong, or none is set.")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -102,8 +115,11 @@ class WorkerGate:
             pod = await self._look_up(namespace, name)
         if pod is None or pod["metadata"]["uid"] != uid:
             raise Unauthorized("The Pod of this token is gone.")
-        labels = pod["metadata"].get("labels", {})
-        return Worker(name, labels.get("castwarden.dev/kind", ""), namespace, labels.get("castwarden.dev/name", ""))
+        labels = pod["metadata"].get("labels") or {}
+        if labels.get("castwarden.dev/role") == _SHARED_ROLE:
+            return Worker(self._seating, name, namespace=namespace, shared=True)
+        kind, of = labels.get("castwarden.dev/kind", ""), labels.get("castwarden.dev/name", "")
+        return Worker(self._seating, name, kind, namespace, of)
 
     async def _look_up(self, namespace: str, name: str) -> Object | None:
         """A Pod that the watch has not told of yet."""

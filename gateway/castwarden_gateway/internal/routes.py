@@ -7,22 +7,24 @@ from typing import Any, Literal
 
 from aiohttp import web
 from castwarden_base.ids import uuid7
-from castwarden_model.messages import Assignment, MonitorObservation, Report, ReportAck, ResourceRef
+from castwarden_model.messages import Assignment, MonitorObservation, Report, ReportAck, ResourceRef, Seats
 from castwarden_model.resources import Health, Monitor, StreamState
 from castwarden_model.resources.monitor import Statistics
 from pydantic import BaseModel, ConfigDict, Field
 
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.taker import Taker, ref_of
-from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, Problem
+from castwarden_gateway.http.problems import Conflict, Forbidden, InvalidRequest, NotFound, Problem
 from castwarden_gateway.http.routes import Reply, Request, Routes, no_content
-from castwarden_gateway.internal.assignments import Assignments, FencedOff, Gone
+from castwarden_gateway.internal.assignments import Assignments, Gone
 from castwarden_gateway.internal.auth import Worker
+from castwarden_gateway.internal.seats import FencedOff, Seating
 from castwarden_gateway.kube.resources import Resources
 
 ASSIGNMENTS = web.AppKey("assignments", Assignments)
 TAKER = web.AppKey("taker", Taker)
 RESOURCES = web.AppKey("resources", Resources)
+SEATING = web.AppKey("seating", Seating)
 routes = Routes()
 
 PROBLEMS: dict[type[Exception], Callable[[Exception], Problem]] = {
@@ -43,6 +45,15 @@ class AssignmentQuery(BaseModel):
     uid: str = Field(min_length=1, max_length=128)
     version: str | None = Field(default=None, max_length=128, description="The version at hand; none begins an epoch.")
     wait: float = Field(default=0, ge=0, le=60, description="Seconds to wait for another version.")
+
+
+class SeatsQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(default=None, max_length=128, description="The version at hand.")
+    wait: float = Field(default=0, ge=0, le=60, description="Seconds to wait for another version.")
+    namespace: str = Field(default="", max_length=253, description="Of the Pod, for the internal key only.")
+    pod: str = Field(default="", max_length=253, description="Its name, for the internal key only.")
 
 
 class SeedHealth(BaseModel):
@@ -78,10 +89,27 @@ async def get_assignment(request: Request[Worker], query: AssignmentQuery) -> An
     return no_content() if found is None else Reply(found.model_dump_json(by_alias=True).encode())
 
 
+@routes.get("/internal/v1/seats", query=SeatsQuery, returns={200: Seats, 204: None}, problems=[InvalidRequest])
+async def get_seats(request: Request[Worker], query: SeatsQuery) -> Any:
+    """The Monitors that have their seat in this shared Pod; 204 when nothing has changed while it waited."""
+    worker = request.principal
+    if worker.pod and not worker.shared:
+        raise Forbidden("This Pod has no seats.")
+    namespace, pod = (worker.namespace, worker.pod) if worker.pod else (query.namespace, query.pod)
+    if not namespace or not pod:
+        raise InvalidRequest("With the internal key, name the Pod: ?namespace=…&pod=…")
+    found = await request.app[SEATING].list(namespace, pod, query.version or None, query.wait)
+    return no_content() if found is None else Reply(found.model_dump_json().encode())
+
+
 @routes.post("/internal/v1/reports", body=Report, returns={200: ReportAck}, problems=[Gone, FencedOff, InvalidRequest])
 async def post_report(request: Request[Worker], body: Report) -> Any:
     """Takes what a worker saw; once it is answered, it is kept."""
-    request.principal.require(body.resource)
+    try:
+        request.principal.require(body.resource)
+    except FencedOff:
+        if not await request.app[ASSIGNMENTS].began_last(body.resource, request.principal.pod):
+            raise
     if request.principal.pod:
         body.pod = request.principal.pod
     resource = await request.app[ASSIGNMENTS].resource(body.resource)

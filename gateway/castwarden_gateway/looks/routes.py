@@ -11,9 +11,10 @@ from typing_extensions import TypedDict  # pydantic reads no other before Python
 
 from castwarden_gateway.http.problems import InvalidRequest, NotFound
 from castwarden_gateway.http.routes import Reply, Request, Routes, no_content
-from castwarden_gateway.internal.assignments import FencedOff, Gone
+from castwarden_gateway.internal.assignments import Gone
 from castwarden_gateway.internal.auth import Worker
 from castwarden_gateway.internal.routes import ASSIGNMENTS
+from castwarden_gateway.internal.seats import FencedOff
 from castwarden_gateway.looks.store import LookStore
 from castwarden_gateway.monitors.routes import MONITORS
 from castwarden_gateway.tenants.principal import Principal

@@ -97,7 +97,22 @@ class KubeDouble:
 
     def add_pod(self, name: str, kind: str, of: str, namespace: str = "default") -> str:
         """A worker Pod of a resource; returns a token bound to it."""
-        labels = {"app.kubernetes.io/component": "worker", "castwarden.dev/kind": kind, "castwarden.dev/name": of}
+        return self._add_pod(name, namespace, {"castwarden.dev/kind": kind, "castwarden.dev/name": of})
+
+    def add_shared_pod(self, name: str, pool: str = "default", namespace: str = "default") -> str:
+        """A Pod of a pool; returns a token bound to it."""
+        return self._add_pod(name, namespace, {"castwarden.dev/role": "monitors", "castwarden.dev/pool": pool})
+
+    def seat(self, monitor: str, seat: str | None, pod: str | None = None, namespace: str = "default") -> None:
+        """What the operator writes when a Monitor gets a seat, or (None) loses it."""
+        found = copy.deepcopy(self.get("monitors", monitor, namespace))
+        status = {key: value for key, value in found.get("status", {}).items() if key not in ("seat", "podName")}
+        holder = pod or (seat.partition("/")[0] if seat else None)
+        found["status"] = {**status, **({"seat": seat} if seat else {}), **({"podName": holder} if holder else {})}
+        self.put("monitors", found)
+
+    def _add_pod(self, name: str, namespace: str, labels: Object) -> str:
+        labels = {"app.kubernetes.io/component": "worker", **labels}
         pod = self.put("pods", {"metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": {}})
         token = f"token-of-{namespace}-{name}"
         self.tokens[token] = {
