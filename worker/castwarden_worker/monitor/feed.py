@@ -161,6 +161,7 @@ class Feed:
         return replace(
             self._seen(),
             new=len(update.new),
+            added=sum(arrival.segment.duration for arrival in update.new),
             missed=sum(arrival.missed for arrival in update.new),
             behind=update.behind,
             epoch_changed=update.epoch_changed is not None,

@@ -40,8 +40,10 @@ class Picture:
 
     @property
     def detail(self) -> float:
-        """How much there is to see: mean difference of neighbours, as a share of full scale. Coding hardly alters it:
-        the samples lie too far apart."""
+        """How much there is to see: the mean difference of neighbours, as a share of full scale.
+
+        Coarser coding hardly alters it: the samples lie too far apart.
+        """
         left, right = self.luma[:, :-1], self.luma[:, 1:]
         apart = np.maximum(left, right) - np.minimum(left, right)
         return float(apart.mean()) / 255 if apart.size else 0.0

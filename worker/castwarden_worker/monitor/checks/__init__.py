@@ -9,12 +9,25 @@ from castwarden_model.resources.checks import Checks
 from ..episode import Change, Moment
 from ..seen import ClockSeen, PlaylistSeen, RenditionSeen, SegmentSeen
 from .analysis_degraded import AnalysisDegraded
+from .audio_missing import AudioMissing
+from .av_drift import AvDrift
 from .base import Check, ClockCheck, FactCheck, PictureCheck, PlaylistCheck, RenditionCheck, SegmentCheck, SoundCheck
 from .black import Black
+from .codec_change import CodecChange
+from .discontinuity import Discontinuity
 from .freeze import Freeze
+from .latency_growth import LatencyGrowth
+from .pdt_jump import PdtJump
+from .playlist_errors import PlaylistErrors
+from .quality_drop import QualityDrop
+from .rendition_missing import RenditionMissing
+from .rendition_stale import RenditionStale
 from .segment_errors import SegmentErrors
+from .sequence_regression import SequenceRegression
 from .silence import Silence
+from .slow_delivery import SlowDelivery
 from .stall import Stall
+from .video_missing import VideoMissing
 
 __all__ = ["REGISTRY", "Check", "CheckSet", "PictureCheck", "SoundCheck"]
 
@@ -22,8 +35,21 @@ REGISTRY: tuple[type[Check], ...] = (
     Black,
     Freeze,
     Silence,
+    AudioMissing,
+    VideoMissing,
+    AvDrift,
+    CodecChange,
+    QualityDrop,
     Stall,
     SegmentErrors,
+    PlaylistErrors,
+    SlowDelivery,
+    SequenceRegression,
+    Discontinuity,
+    PdtJump,
+    LatencyGrowth,
+    RenditionStale,
+    RenditionMissing,
     AnalysisDegraded,
 )
 

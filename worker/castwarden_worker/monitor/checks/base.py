@@ -47,7 +47,7 @@ class Check(ABC):
         """What it saw last, for people: it goes with the alert."""
         return {}
 
-    def renewed(self) -> None:
+    def renewed(self) -> None:  # noqa: B027 - most have learnt nothing that they would have to forget
         """Another rendition is watched from now on: what was learnt of the usual one does not hold for it."""
 
     def prime(self, episode: UUID, began_wall: float) -> None:

@@ -12,18 +12,23 @@ from .error_rate import ErrorRate
 
 
 class SegmentErrors(SegmentCheck):
+    """Each rendition's row is its own: good pictures between do not excuse broken sound."""
+
     condition = "segment_errors"
 
     def __init__(self) -> None:
         super().__init__()
-        self.rate = ErrorRate(self.episode)
+        self.rates = {rendition: ErrorRate(self.episode) for rendition in ("main", "audio")}
+        self._last = "unknown"
 
     def configure(self, spec: Checks) -> None:
         self.enabled = spec.segment_errors.enabled
-        self.rate.configure(spec.segment_errors)
+        for rate in self.rates.values():
+            rate.configure(spec.segment_errors)
 
     def observe(self, seen: SegmentSeen) -> Change | None:
-        return self.rate.observe(seen.at, seen.seconds, seen.error)
+        self._last = seen.error or self._last
+        return self.rates[seen.rendition].observe(seen.at, seen.seconds, seen.error)
 
     def measured(self) -> Mapping[str, float | str]:
-        return {"error": self.rate.last_error or "unknown"}
+        return {"error": self._last}
