@@ -51,8 +51,10 @@ class Episode:
         self.on_air = on_air
         self.raise_after = 0.0
         self.clear_after = 0.0
+        self.lull = 0.0
         self.bad: bool | None = None
         self._since: Moment | None = None  # where the present run of equal verdicts began
+        self._lull_since: Moment | None = None
         self._open: _Open | None = None
         self._new_id = new_id
 
@@ -75,6 +77,12 @@ class Episode:
 
     def observe(self, at: Moment, bad: bool, since: Moment | None = None) -> Change | None:
         """The verdict at one moment. `since` dates a new run back to where it is now known to have begun."""
+        if bad and self._open and self.bad is False:
+            self._lull_since = self._lull_since or since or at
+            if at.media - self._lull_since.media < self.lull:
+                return None
+            since = self._lull_since
+        self._lull_since = None
         if bad != self.bad or self._since is None:
             self.bad, self._since = bad, since or at
         return self.hold(at)

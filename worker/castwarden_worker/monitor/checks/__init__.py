@@ -9,47 +9,27 @@ from castwarden_model.resources.checks import Checks
 from ..episode import Change, Moment
 from ..seen import ClockSeen, PlaylistSeen, RenditionSeen, SegmentSeen
 from .analysis_degraded import AnalysisDegraded
-from .audio_missing import AudioMissing
-from .av_drift import AvDrift
 from .base import Check, ClockCheck, FactCheck, PictureCheck, PlaylistCheck, RenditionCheck, SegmentCheck, SoundCheck
 from .black import Black
-from .codec_change import CodecChange
-from .discontinuity import Discontinuity
+from .black_with_logo import BlackWithLogo
+from .blank import Blank
 from .freeze import Freeze
-from .latency_growth import LatencyGrowth
-from .pdt_jump import PdtJump
-from .playlist_errors import PlaylistErrors
-from .quality_drop import QualityDrop
-from .rendition_missing import RenditionMissing
-from .rendition_stale import RenditionStale
+from .one_channel_silent import OneChannelSilent
 from .segment_errors import SegmentErrors
-from .sequence_regression import SequenceRegression
 from .silence import Silence
-from .slow_delivery import SlowDelivery
 from .stall import Stall
-from .video_missing import VideoMissing
 
 __all__ = ["REGISTRY", "Check", "CheckSet", "PictureCheck", "SoundCheck"]
 
 REGISTRY: tuple[type[Check], ...] = (
     Black,
+    BlackWithLogo,
+    Blank,
     Freeze,
     Silence,
-    AudioMissing,
-    VideoMissing,
-    AvDrift,
-    CodecChange,
-    QualityDrop,
+    OneChannelSilent,
     Stall,
     SegmentErrors,
-    PlaylistErrors,
-    SlowDelivery,
-    SequenceRegression,
-    Discontinuity,
-    PdtJump,
-    LatencyGrowth,
-    RenditionStale,
-    RenditionMissing,
     AnalysisDegraded,
 )
 
@@ -59,6 +39,8 @@ class CheckSet:
 
     def __init__(self, spec: Checks) -> None:
         self._all: dict[str, Check] = {kind.condition: kind() for kind in REGISTRY}
+        for check in self:
+            check.meet(self._all)
         self.pictures = tuple(check for check in self if isinstance(check, PictureCheck))
         self.sounds = tuple(check for check in self if isinstance(check, SoundCheck))
         self.segments = tuple(check for check in self if isinstance(check, SegmentCheck))

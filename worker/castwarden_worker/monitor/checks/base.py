@@ -14,6 +14,8 @@ from ..seen import ClockSeen, Picture, PlaylistSeen, RenditionSeen, SegmentSeen,
 
 S = TypeVar("S")
 
+LULL = 0.6  # of the clear time: pauses in speech, or a speaker who holds still, do not keep an alert open
+
 
 class Check(ABC):
     """One condition of the stream. Its settings are the field of the same name in the model's `Checks`."""
@@ -28,6 +30,9 @@ class Check(ABC):
     @abstractmethod
     def configure(self, spec: Checks) -> None:
         """Takes this check's settings; an episode that is under way goes on under them."""
+
+    def meet(self, others: Mapping[str, "Check"]) -> None:  # noqa: B027 - most need no other
+        """Told once of all the stream's checks, for those that leave a matter to another."""
 
     @property
     def alert(self) -> bool:

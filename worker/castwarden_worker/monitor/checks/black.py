@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Black picture: nearly all of it is at most a little brighter than black (the rule of ffmpeg's blackdetect)."""
+"""Black picture: nearly all of it is at most a little brighter than black (the rule of ffmpeg's blackdetect).
+
+In the rest there is nothing to see: credits are no fault, and a logo is the matter of `black_with_logo`.
+"""
 
 from collections.abc import Mapping
 
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
-from ..seen import BLACK_AREA, BLACK_LUMA, Picture
-from .base import PictureCheck
+from ..seen import Picture
+from .base import Check, PictureCheck
+from .dark import Darkness, DarkRun, Look
 
 
 class Black(PictureCheck):
@@ -15,20 +19,30 @@ class Black(PictureCheck):
 
     def __init__(self) -> None:
         super().__init__()
-        self.luma = BLACK_LUMA
-        self.area = BLACK_AREA
+        self._run = DarkRun()
+        self._twin: Check | None = None
         self._dark = self._luma = 0.0
+
+    def meet(self, others: Mapping[str, Check]) -> None:
+        self._twin = others.get("black_with_logo")
 
     def configure(self, spec: Checks) -> None:
         self._limits(spec.black.enabled, spec.black.raise_after, spec.black.clear_after)
-        self.luma, self.area = spec.black.luma, spec.black.area
+        self._run.darkness = Darkness.of(spec)
 
     def judge(self, picture: Picture) -> bool:
-        return picture.dark_area(self.luma) >= self.area
+        return self._bad(self._run.judge(picture))
 
     def observe(self, picture: Picture) -> Change | None:
-        self._dark, self._luma = picture.dark_area(self.luma), picture.brightness
-        return self.episode.observe(picture.at, self._dark >= self.area)
+        look, _ = self._run.see(picture)
+        self._dark, self._luma = picture.dark_area(self._run.darkness.luma), picture.brightness
+        return self.episode.observe(picture.at, self._bad(look), since=self._run.since)
+
+    def _bad(self, look: Look) -> bool:
+        """A logo that comes does not end what was raised; one dark time is told once."""
+        if self._twin and self._twin.alert:
+            return False
+        return look is Look.BLACK or (self.alert and look is Look.LOGO)
 
     def measured(self) -> Mapping[str, float | str]:
         return {"dark_area": round(self._dark, 4), "luma": round(self._luma, 4)}

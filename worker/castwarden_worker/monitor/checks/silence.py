@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Silent sound: the loudest channel stays at or below the level."""
+"""Silent sound: the loudest channel stays at or below the level. Pauses between words are no silence that goes on."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
 from ..seen import Sound
-from .base import SoundCheck
+from .base import LULL, SoundCheck
 
 
 class Silence(SoundCheck):
@@ -20,6 +20,7 @@ class Silence(SoundCheck):
 
     def configure(self, spec: Checks) -> None:
         self._limits(spec.silence.enabled, spec.silence.raise_after, spec.silence.clear_after)
+        self.episode.lull = LULL * self.episode.clear_after
         self.level_db = spec.silence.level_db
 
     def judge(self, sound: Sound) -> bool:
