@@ -9,15 +9,28 @@ from castwarden_model.resources.checks import Checks
 from ..episode import Change, Moment
 from ..seen import ClockSeen, PlaylistSeen, RenditionSeen, SegmentSeen
 from .analysis_degraded import AnalysisDegraded
+from .audio_missing import AudioMissing
+from .av_drift import AvDrift
 from .base import Check, ClockCheck, FactCheck, PictureCheck, PlaylistCheck, RenditionCheck, SegmentCheck, SoundCheck
 from .black import Black
 from .black_with_logo import BlackWithLogo
 from .blank import Blank
+from .codec_change import CodecChange
+from .discontinuity import Discontinuity
 from .freeze import Freeze
+from .latency_growth import LatencyGrowth
 from .one_channel_silent import OneChannelSilent
+from .pdt_jump import PdtJump
+from .playlist_errors import PlaylistErrors
+from .quality_drop import QualityDrop
+from .rendition_missing import RenditionMissing
+from .rendition_stale import RenditionStale
 from .segment_errors import SegmentErrors
+from .sequence_regression import SequenceRegression
 from .silence import Silence
+from .slow_delivery import SlowDelivery
 from .stall import Stall
+from .video_missing import VideoMissing
 
 __all__ = ["REGISTRY", "Check", "CheckSet", "PictureCheck", "SoundCheck"]
 
@@ -28,8 +41,21 @@ REGISTRY: tuple[type[Check], ...] = (
     Freeze,
     Silence,
     OneChannelSilent,
+    AudioMissing,
+    VideoMissing,
+    AvDrift,
+    CodecChange,
+    QualityDrop,
     Stall,
     SegmentErrors,
+    PlaylistErrors,
+    SlowDelivery,
+    SequenceRegression,
+    Discontinuity,
+    PdtJump,
+    LatencyGrowth,
+    RenditionStale,
+    RenditionMissing,
     AnalysisDegraded,
 )
 
