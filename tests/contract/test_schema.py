@@ -146,7 +146,7 @@ MESSAGES: dict[str, tuple[Object, str]] = {
     ),
     "url": (
         monitor("a", source={"url": "ftp://x"}),
-        'spec.source.url: Invalid value: "ftp://x": must be an http or https URL',
+        'spec.source.url: Invalid value: "ftp://x": must be an http, https, rtmp, rtmps, rtsp, rtsps or srt URL',
     ),
     "duration": (
         monitor("a", checks={"black": {"raiseAfter": "5 minutes"}}),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from castwarden_model.durations import Duration, format_duration
 from castwarden_model.resources import Checks
 from castwarden_model.resources.base import Metadata, MetadataValue, Url
-from castwarden_model.resources.monitor import Depth, Placement, Pool
+from castwarden_model.resources.monitor import Depth, Placement, Pool, StreamUrl
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from castwarden_gateway.http.cursors import PageQuery
@@ -71,7 +71,9 @@ class MonitorCreate(MonitorFields):
         }
     )
 
-    stream_url: Url = Field(description="An HLS playlist, or a page that yt-dlp or streamlink understands.")
+    stream_url: StreamUrl = Field(
+        description="HLS, MPEG-DASH, Icecast, RTMP, RTSP, SRT, or a page that yt-dlp or streamlink understands."
+    )
     metadata: Metadata = Field(default={}, description="Free text that every event of this monitor repeats.")
 
 

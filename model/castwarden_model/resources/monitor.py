@@ -5,9 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from ..durations import Duration
+from ..forms import form_schema, of_form
 from .base import (
     AGE,
     Column,
@@ -27,6 +28,13 @@ from .base import (
 )
 from .checks import Checks, seconds
 
+_STREAM_URL = (
+    r"^(https?|rtmps?|rtsps?|srt)://[^\s/\x00-\x1f\x7f]+[^\x00-\x1f\x7f]*$",
+    "must be an http, https, rtmp, rtmps, rtsp, rtsps or srt URL",
+)
+StreamUrl = Annotated[
+    str, Field(max_length=2048), of_form(*_STREAM_URL), WithJsonSchema(form_schema(*_STREAM_URL, 2048))
+]
 Depth = Literal["Adaptive", "Keyframes", "Full"]
 Placement = Literal["Dedicated", "Packed"]
 Pool = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
@@ -38,8 +46,10 @@ class StreamSource(OneOf):
 
     model_config = ConfigDict(json_schema_extra=exactly_one_of("url", "youtubeVideoId"))
 
-    url: Url | None = Field(
-        default=None, description="A playlist (HLS), or any page that yt-dlp or streamlink resolves to one."
+    url: StreamUrl | None = Field(
+        default=None,
+        description="A playlist (HLS), a manifest (MPEG-DASH), a stream over HTTP (Icecast, MPEG-TS), RTMP, RTSP, SRT,"
+        " or any page that yt-dlp or streamlink resolves to one.",
     )
     youtube_video_id: YoutubeVideoId | None = Field(default=None, description="A YouTube video id.")
 

@@ -65,7 +65,7 @@ async def test_a_wrong_form_is_answered_in_words(api: Api) -> None:
     answer = await api.post("/api/v1/monitors", body)
     a_duration = "must be a duration such as 30s, 1m30s or 500ms"
     assert {error["pointer"]: error["detail"] for error in answer.body["errors"]} == {
-        "/stream_url": "must be an http or https URL",
+        "/stream_url": "must be an http, https, rtmp, rtmps, rtsp, rtsps or srt URL",
         "/checks/black/raiseAfter": a_duration,
         "/look_interval": a_duration,
     }
