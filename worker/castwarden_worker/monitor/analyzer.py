@@ -9,10 +9,12 @@ from castwarden_model.resources.monitor import Depth
 
 from .checks import CheckSet
 from .checks.base import Check
+from .decode import readable
 from .ears import Ears
 from .episode import Change, Moment
 from .errors import SegmentError, Unreadable
-from .eyes import Eyes, Place
+from .eyes import Eyes
+from .groups import Place
 from .media import Init, Media, Track, demux
 from .playlist import Segment
 from .seen import SegmentSeen, TrackSeen
@@ -47,22 +49,28 @@ class Analyzer:
         self.eyes.depth = depth
         self.ears.all = depth != "Adaptive"
 
-    def analyze(self, segment: Segment, data: bytes, init: Init | None, wall: float) -> Analysis:
-        """`wall` is the Unix time at which the segment's media began."""
+    def analyze(
+        self, segment: Segment, data: bytes, init: Init | None, wall: float, *, shallow: bool = False
+    ) -> Analysis:
+        """`wall` is the Unix time at which the segment's media began.
+
+        `shallow` reads the structure and decodes nothing: a way to keep up. Pictures and sound are kept, as far as
+        memory is set aside for them, and the next analysis that is not shallow looks back at them when it must.
+        """
         try:
             media = demux(data, init)
         except SegmentError as error:
             return self._unseen(segment, wall, error=str(error))
         except Unreadable as error:
             return self._unseen(segment, wall, remark=str(error))
-        return self.analyze_media(segment, media, wall)
+        return self.analyze_media(segment, media, wall, shallow=shallow)
 
-    def analyze_media(self, segment: Segment, media: Media, wall: float) -> Analysis:
+    def analyze_media(self, segment: Segment, media: Media, wall: float, *, shallow: bool = False) -> Analysis:
         """The same for media that came without a container, or has left it."""
         if segment.discontinuity:
             self._lost()
         try:
-            return self._analyze(segment, media, wall)
+            return self._analyze(segment, media, wall, shallow)
         except SegmentError as error:
             return self._unseen(segment, wall, error=str(error))
         except Unreadable as error:
@@ -77,10 +85,13 @@ class Analyzer:
         self.timeline.skip(seconds)
         self._lost()
 
-    def _analyze(self, segment: Segment, media: Media, wall: float) -> Analysis:
+    def _analyze(self, segment: Segment, media: Media, wall: float, shallow: bool) -> Analysis:
         tracks = [track for track in self._tracks(media) if track.samples]
         if not tracks:
             raise SegmentError("no picture and no sound in the segment")
+        for track in tracks:
+            if not readable(track.codec):
+                raise Unreadable(f"no decoder for {track.codec}")
         first = tracks[0].first_pts  # the picture's, when there is one
         start = self.timeline.place(first, segment.duration, discontinuity=segment.discontinuity)
         place = _placing(first, Moment(start, wall))
@@ -88,17 +99,32 @@ class Analyzer:
         changes = [change for check in self._checks if (change := check.settle(until))]
         senses = (self.eyes, self.ears)
         before = [(sense.tried, sense.failed) for sense in senses]
-        if media.video and self._video:
-            changes += self.eyes.look(media.video, place, until)
-        if media.audio and self._audio:
-            changes += self.ears.listen(media.audio, place)
+        if shallow:
+            self._keep(media, place)
+        else:
+            changes += self._sense(media, place, until)
         seen = replace(
             _announced(segment, Moment(start, wall)),
             video=_track(media.video, *self.eyes.size) if self._video else None,
             audio=_track(media.audio, None, None, *self.ears.form) if self._audio else None,
             error=media.damage or _too_short(tracks, segment.duration) or _undecodable(senses, before),
+            shallow=shallow,
         )
         return Analysis(seen, tuple(sorted(changes, key=lambda change: change.at.media)))
+
+    def _sense(self, media: Media, place: Place, until: Moment) -> list[Change]:
+        changes: list[Change] = []
+        if media.video and self._video:
+            changes += self.eyes.look(media.video, place, until)
+        if media.audio and self._audio:
+            changes += self.ears.listen(media.audio, place)
+        return changes
+
+    def _keep(self, media: Media, place: Place) -> None:
+        if media.video and self._video:
+            self.eyes.keep(media.video, place)
+        if media.audio and self._audio:
+            self.ears.keep(media.audio, place)
 
     def _tracks(self, media: Media) -> Iterator[Track]:
         if media.video and self._video:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoders for picture and sound on PyAV, fed with samples and kept open: opening one costs more than a keyframe.
+"""Decoders for picture and sound on PyAV, fed with samples. Opening one is cheap, keeping one takes megabytes.
 
 Called in a thread (FFmpeg releases the GIL). Broken data makes no picture and no sound, never an exception.
 """
@@ -7,7 +7,7 @@ Called in a thread (FFmpeg releases the GIL). Broken data makes no picture and n
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import av
 import numpy as np
@@ -18,21 +18,53 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from .errors import Unreadable
 from .media.tracks import Sample, Track
-from .seen import Luma
+from .seen import Plane, Wave
 
 _CLOCK = 90_000
 _MAX_PIXELS = 4096 * 2304  # a picture that claims to be larger is not decoded: memory is bounded
-_ROWS = 90  # what is left of a picture's height after thinning out
+_ROWS, _CHROMA_ROWS = 90, 45  # what is left of a picture's height after thinning out
 _WINDOW = 0.1  # seconds of sound per measurement
 _FLOOR_DB = -120.0
 _JUMP = 0.25  # seconds between announced and counted time of sound that are a gap
 
-Raw = tuple[float, Luma, bool]  # pts, luma, full range
-Level = tuple[float, float, float, float]  # pts, seconds, RMS dBFS, peak dBFS
+
+class Raw(NamedTuple):
+    """A decoded picture, thinned out to 8 bits."""
+
+    pts: float
+    luma: Plane
+    full_range: bool
+    u: Plane | None
+    v: Plane | None
+    width: int  # before thinning out
+    height: int
+
+
+class Level(NamedTuple):
+    """Measurements of a stretch of sound. `wave` (channels x samples) is there when it was asked for."""
+
+    pts: float
+    seconds: float
+    level_db: float  # RMS of the loudest channel
+    peak_db: float
+    channels_db: tuple[float, ...]
+    wave: Wave | None
+    rate: int
+
+
+@cache
+def readable(codec: str) -> bool:
+    """Whether there is a decoder for it."""
+    try:
+        av.Codec(codec, "r")
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
 
 
 class PictureDecoder:
@@ -51,12 +83,6 @@ class PictureDecoder:
     def fits(self, track: Track) -> bool:
         return (track.codec, track.extradata) == (self.codec, self.extradata)
 
-    @property
-    def size(self) -> tuple[int, int] | tuple[None, None]:
-        """Width and height in pixels, once something was decoded."""
-        context = self._context
-        return (context.width, context.height) if context.width else (None, None)
-
     def alone(self, sample: Sample) -> Raw | None:
         return next(iter(self.group([sample])), None)
 
@@ -64,7 +90,7 @@ class PictureDecoder:
         """The pictures of one group in order of presentation, without those that lean on the group before."""
         self._context.flush_buffers()
         raws = [*self.running(samples), *self.drain()]
-        return [raw for raw in raws if raw[0] >= samples[0].pts - 1e-4]
+        return [raw for raw in raws if raw.pts >= samples[0].pts - 1e-4]
 
     def running(self, samples: Iterable[Sample]) -> Iterator[Raw]:
         """Decodes on; the last pictures stay inside until more comes."""
@@ -103,26 +129,18 @@ class SoundDecoder:
     def fits(self, track: Track) -> bool:
         return (track.codec, track.extradata, track.framed) == (self.codec, self.extradata, self.framed)
 
-    @property
-    def form(self) -> tuple[int, int] | tuple[None, None]:
-        """Sample rate in Hz and number of channels, once something was decoded."""
-        context = self._context
-        return (context.sample_rate, context.channels) if context.sample_rate else (None, None)
-
-    def measure(self, samples: Iterable[Sample], *, go_on: bool) -> list[Level]:
+    def measure(self, samples: Iterable[Sample], *, go_on: bool, wave: bool = False) -> list[Level]:
         """Levels of windows of about a tenth of a second. `go_on`: the samples follow those measured last."""
         if not go_on:
             self._context.flush_buffers()
         levels: list[Level] = []
-        window = _Window()
+        window = _Window(wave)
         for sample, packet in self._packets(samples):
             if window.end is not None and abs(sample.pts - window.end) > _JUMP:
                 levels += window.take()
-                window = _Window()
+                window = _Window(wave)
             for frame in self._decode(packet):
-                window.add(sample.pts, frame)
-                if window.seconds >= _WINDOW:
-                    levels += window.take()
+                levels += window.add(sample.pts, frame)
         return levels + window.take()
 
     def _packets(self, samples: Iterable[Sample]) -> "Iterator[tuple[Sample, Packet[Any]]]":
@@ -145,28 +163,39 @@ class SoundDecoder:
 class _Window:
     """Sound collected for one measurement. Time is counted in samples from the first timestamp."""
 
-    def __init__(self) -> None:
+    def __init__(self, wave: bool) -> None:
         self.end: float | None = None
-        self.seconds = 0.0
-        self._parts: list[NDArray[np.float32]] = []
+        self._rate = 48_000
+        self._wanted = wave
+        self._parts: list[Wave] = []
+        self._count = 0
 
-    def add(self, pts: float, frame: AudioFrame) -> None:
-        length = frame.samples / (frame.sample_rate or 48_000)
-        self.end = (pts if self.end is None else self.end) + length
-        self.seconds += length
-        self._parts.append(_float(frame))
+    def add(self, pts: float, frame: AudioFrame) -> list[Level]:
+        """Takes a frame, and gives the measurement that it completes, or that it cannot belong to."""
+        part = _float(frame)
+        rate = frame.sample_rate or 48_000
+        done: list[Level] = []
+        if self._parts and (rate != self._rate or part.shape[0] != self._parts[0].shape[0]):
+            done = self.take()
+        self._rate = rate
+        self.end = (pts if self.end is None else self.end) + part.shape[1] / rate
+        self._parts.append(part)
+        self._count += part.shape[1]
+        return done + self.take() if self._count >= _WINDOW * rate else done
 
     def take(self) -> list[Level]:
         """The measurement of what was collected, if anything was; time goes on."""
-        if self.end is None or not self._parts:
+        if self.end is None or not self._count:
             return []
         parts, self._parts = self._parts, []
-        seconds, self.seconds = self.seconds, 0.0
-        same = [part for part in parts if part.shape[0] == parts[-1].shape[0]]
-        wave = np.concatenate(same, axis=1)
-        loudest = max(float(np.dot(channel, channel)) / max(1, channel.size) for channel in wave)
-        peak = float(np.abs(wave).max(initial=0.0))
-        return [(self.end - seconds, seconds, _db(loudest), _db(peak * peak))]
+        count, self._count = self._count, 0
+        wave = np.concatenate(parts, axis=1)
+        powers = [float(np.dot(channel, channel)) / count for channel in wave]
+        peak = max(float(wave.max()), -float(wave.min()))
+        channels = tuple(map(_db, powers))
+        seconds = count / self._rate
+        kept = wave if self._wanted else None
+        return [Level(self.end - seconds, seconds, max(channels), _db(peak * peak), channels, kept, self._rate)]
 
 
 def _packet(sample: Sample) -> "Packet[Any]":
@@ -186,21 +215,29 @@ def _create(track: Track) -> av.CodecContext:
 
 
 def _raw(frame: VideoFrame) -> Raw:
-    pts = (frame.pts or 0) / _CLOCK
-    name = frame.format.name
-    if not (bits := _luma_bits(name)):
-        frame = frame.reformat(format="gray")
+    if not (bits := _luma_bits(frame.format.name)):
+        frame = frame.reformat(format="yuv420p")
         bits = 8
-    plane = frame.planes[0]
+    name = frame.format.name
+    luma = _thinned(frame.planes[0], bits, _ROWS)
+    u = v = None
+    if name.startswith("nv"):
+        first, second = (0, 1) if name in ("nv12", "nv16", "nv24") else (1, 0)
+        u, v = (_thinned(frame.planes[1], bits, _CHROMA_ROWS, 2, at) for at in (first, second))
+    elif name.startswith("yuv") and len(frame.planes) >= 3:
+        u, v = (_thinned(plane, bits, _CHROMA_ROWS) for plane in frame.planes[1:3])
+    full_range = int(frame.color_range) == 2 or name.startswith("yuvj")
+    return Raw((frame.pts or 0) / _CLOCK, luma, full_range, u, v, frame.width, frame.height)
+
+
+def _thinned(plane: VideoPlane, bits: int, rows: int, every: int = 1, at: int = 0) -> Plane:
+    """A share of a plane's samples; `every` and `at` take one of several kinds that lie side by side."""
     height = plane.height
-    step = max(1, height // _ROWS)
-    data = memoryview(plane)
-    if bits == 8:
-        luma = np.frombuffer(data, np.uint8).reshape(height, -1)[::step, : plane.width : step].copy()
-    else:
-        deep = np.frombuffer(data, np.uint16).reshape(height, -1)[::step, : plane.width : step]
-        luma = (deep >> (bits - 8)).astype(np.uint8)
-    return pts, luma, int(frame.color_range) == 2 or name.startswith("yuvj")
+    step = max(1, height // rows)
+    lines: NDArray[Any] = np.frombuffer(memoryview(plane), "u1" if bits == 8 else "u2").reshape(height, -1)
+    taken = lines[::step, at : plane.width * every : step * every]
+    thin: Plane = (taken >> (bits - 8)).astype(np.uint8)
+    return thin
 
 
 @cache
@@ -211,15 +248,16 @@ def _luma_bits(pixel_format: str) -> int:
     return VideoFormat(pixel_format).components[0].bits
 
 
-def _float(frame: AudioFrame) -> NDArray[np.float32]:
-    """Samples as float of full scale 1, shape (channels, n), or (1, n) when they are interleaved."""
+def _float(frame: AudioFrame) -> Wave:
+    """Samples as float of full scale 1, shape (channels, n)."""
     wave: NDArray[Any] = frame.to_ndarray()
-    real: NDArray[np.float32] = wave.astype(np.float32, copy=False)
+    if not frame.format.is_planar:
+        wave = wave.reshape(-1, frame.layout.nb_channels).T
     if wave.dtype.kind == "f":
-        return real
+        return wave.astype(np.float32, copy=False)
     if wave.dtype == np.uint8:
-        return (real - np.float32(128)) / np.float32(128)
-    return real / np.float32(2 ** (8 * wave.dtype.itemsize - 1))
+        return (wave.astype(np.float32) - np.float32(128)) / np.float32(128)
+    return wave.astype(np.float32) / np.float32(2 ** (8 * wave.dtype.itemsize - 1))
 
 
 def _db(power: float) -> float:
