@@ -3,6 +3,7 @@
 a name, a rebinding resolver nor a redirect gets past it. Redirects are refused unless `get_following` walks them.
 """
 
+import io
 import re
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -129,12 +130,12 @@ async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
     declared = response.content_length
     if declared is not None and declared > limit:
         raise TooLarge(f"body of {declared} bytes, at most {limit} are read")
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > limit:
+    body = io.BytesIO()  # gives its bytes away without a copy
+    async for chunk in response.content.iter_any():
+        if body.tell() + len(chunk) > limit:
             raise TooLarge(f"body of more than {limit} bytes")
-    return bytes(body)
+        body.write(chunk)
+    return body.getvalue()
 
 
 def _parse(url: str | URL) -> URL:
