@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 import aiohttp
-from castwarden_model.messages import Assignment, ReportAck, ResourceRef
+from castwarden_model.messages import Assignment, Look, ReportAck, ResourceRef
 from pydantic import TypeAdapter, ValidationError
 
 from .errors import Fenced, Gone, Refused, Unavailable
@@ -62,6 +62,15 @@ class Gateway:
             return ReportAck.model_validate_json(answer)
         except ValidationError as error:
             raise Unavailable("report: answer not understood") from error
+
+    async def look(self, look: Look) -> None:
+        """Hands over a picture and measurements. Raises Gone, Fenced, Refused, Unavailable."""
+        body = look.model_dump_json(exclude_none=True).encode()
+        status, answer = await self._call("PUT", "/internal/v1/looks", seconds=10, data=body)
+        if status in _NEVER_HEALS:
+            raise Refused(f"HTTP {status}: {answer[:500].decode(errors='replace')}")
+        if status != 204:
+            raise Unavailable(f"look: HTTP {status}")
 
     async def _call(
         self,

@@ -32,6 +32,7 @@ class Work:
     assignments: Assignments
     reporter: Reporter
     health: HealthServer
+    gateway: Gateway
 
 
 Role = Callable[[Work], Awaitable[int]]
@@ -59,7 +60,11 @@ async def run_role(role: Role, settings: WorkerSettings, *, endless: bool) -> in
         tasks.start("reporter", reporter.run())
         tasks.start("assignments", assignments.run(unsent))
         log.info("worker_started", kind=settings.kind, name=settings.name, unsent=len(unsent), pid=os.getpid())
-        code = await _until_over(role, settings, assignments, reporter, health, tasks)
+
+        def work(assignment: Assignment) -> Work:
+            return Work(settings, assignment, assignments, reporter, health, gateway)
+
+        code = await _until_over(role, work, assignments, reporter, tasks)
         code = (0 if endless else INTERRUPTED) if code is None else code
         flushed = await reporter.told(FLUSH_SECONDS)
         log.info("worker_ended", code=code, unsent=0 if flushed else len(outbox))
@@ -68,17 +73,15 @@ async def run_role(role: Role, settings: WorkerSettings, *, endless: bool) -> in
 
 async def _until_over(
     role: Role,
-    settings: WorkerSettings,
+    given: Callable[[Assignment], Work],
     assignments: Assignments,
     reporter: Reporter,
-    health: HealthServer,
     tasks: Supervisor,
 ) -> int | None:
     """The role's exit code, 0 when there is nothing left to do, None after a signal."""
 
     async def work() -> int:
-        assignment = await assignments.changed()
-        return await role(Work(settings, assignment, assignments, reporter, health))
+        return await role(given(await assignments.changed()))
 
     doing = asyncio.create_task(work(), name="role")
     dismissals = [

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from castwarden_base.waiting import wait_until
-from castwarden_model.messages import Assignment, Report, ResourceRef
+from castwarden_model.messages import Assignment, Look, Report, ResourceRef
 from castwarden_worker.settings import WorkerSettings
 from castwarden_worker.shell import Role, run_role
 
@@ -33,6 +33,7 @@ class FakeGateway:
     assignment: Assignment | None = None
     reports: list[Report] = field(default_factory=list)
     posted: list[Report] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
     answer: Callable[[Report], tuple[int, str] | None] = lambda _: None
@@ -54,6 +55,7 @@ class FakeGateway:
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_get("/internal/v1/assignments/{kind}/{namespace}/{name}", self._assignments)
         app.router.add_post("/internal/v1/reports", self._reports)
+        app.router.add_put("/internal/v1/looks", self._looks)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -79,6 +81,10 @@ class FakeGateway:
                 await asyncio.wait_for(changed.wait(), max(0.0, deadline - loop.time()))
             except TimeoutError:
                 return web.Response(status=204)
+
+    async def _looks(self, request: web.Request) -> web.StreamResponse:
+        self.looks.append(Look.model_validate_json(await request.read()))
+        return web.Response(status=204)
 
     async def _reports(self, request: web.Request) -> web.StreamResponse:
         report = Report.model_validate_json(await request.read())

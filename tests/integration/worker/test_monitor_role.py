@@ -230,6 +230,25 @@ def still(origin: LiveOrigin, seconds: float = 3.0) -> Callable[[], bool]:
 
 
 @side_by_side
+async def test_a_picture_and_measurements_reach_the_gateway_soon_after_the_start_and_with_the_alert(
+    gateway: FakeGateway, workers: Workers
+) -> None:
+    await begun(gateway, workers)
+    async with on_air((6, "motion"), (20, "black")) as origin:
+        gateway.assign(assigned(origin.url))
+        await until(lambda: [look for look in gateway.looks if look.thumbnail])
+        bright = next(look for look in gateway.looks if look.thumbnail)
+        await until(lambda: "black raised" in facts(gateway.reports))
+        dark = await until(lambda: [look for look in gateway.looks if look.thumbnail not in (None, bright.thumbnail)])
+    assert (bright.resource, bright.epoch) == (REF, 1)
+    assert (bright.thumbnail or b"").startswith(b"\xff\xd8\xff")
+    points = [point for point in dark[0].strip if point.luma is not None]
+    assert points
+    assert {point.state for point in points} <= {StreamState.LIVE, StreamState.UNKNOWN}
+    assert any(point.bitrate_kbps for point in points)
+
+
+@side_by_side
 async def test_a_stream_that_has_ended_is_not_told_again_by_a_restarted_worker(
     gateway: FakeGateway, workers: Workers
 ) -> None:

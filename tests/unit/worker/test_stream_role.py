@@ -14,9 +14,10 @@ import aiohttp
 import pytest
 from castwarden_base.health import HealthServer
 from castwarden_base.ids import uuid7
-from castwarden_model.messages import MonitorAssignment, OpenCondition, Report, ResourceRef
+from castwarden_model.messages import Look, MonitorAssignment, OpenCondition, Report, ResourceRef
 from castwarden_model.resources import MonitorSpec, StreamState
 from castwarden_worker.assignments import Assignments
+from castwarden_worker.gateway import Gateway
 from castwarden_worker.monitor.role import StreamRole
 from castwarden_worker.outcomes import Blocked, Ended, NotLive, Outcome, Unsupported, Upcoming
 from castwarden_worker.reporter import Reporter
@@ -37,6 +38,16 @@ class FakeReporter:
         values = {"id": uuid7(), "resource": REF, "epoch": epoch, "seq": len(self.reports) + 1, **findings}
         self.reports.append(Report.model_validate(values))
         return self.reports[-1]
+
+
+@dataclass
+class FakeGateway:
+    """Takes looks."""
+
+    looks: list[Look] = field(default_factory=list)
+
+    async def look(self, look: Look) -> None:
+        self.looks.append(look)
 
 
 @dataclass
@@ -83,8 +94,9 @@ async def running(
     assignments.current = assignment
     assignments.fallback = assignment if kept else None
     case = Case(FakeReporter(), FakeResolver(script), assignments, tmp_path / "assignment.json")
+    gateway = cast("Gateway", FakeGateway())
     reporter, resolver = cast("Reporter", case.reporter), cast("Resolver", case.resolver)
-    work = Work(cast("Any", None), assignment, assignments, reporter, HealthServer("127.0.0.1", 0))
+    work = Work(cast("Any", None), assignment, assignments, reporter, HealthServer("127.0.0.1", 0), gateway)
     async with aiohttp.ClientSession() as session:
         role = asyncio.create_task(StreamRole(work, session, resolver).run())
         try:

@@ -20,6 +20,7 @@ from ..assignments import with_facts
 from ..outcomes import Blocked, Ended, Live, NotLive, Outcome, Unsupported, Upcoming
 from ..resolve import Resolver
 from ..shell import Work
+from .glance import Glances, Shown
 from .looks import Looks
 from .peek import goes_on
 from .shut_out import ShutOut
@@ -66,6 +67,7 @@ class StreamRole:
         self._round: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
         self._teller = Teller(work.reporter, work.assignments, self._to_keep)
+        self._glances = Glances(assignment.resource, self._show, work.gateway.look)
         self._told: set[UUID] = set()
         self._sent: tuple[float, MonitorObservation] | None = None
         work.health.ready_while("source", self._unready)
@@ -78,6 +80,7 @@ class StreamRole:
                 tasks.create_task(_share_fate(telling))
                 tasks.create_task(self._follow_assignment())
                 tasks.create_task(self._keep_telling())
+                tasks.create_task(self._glances.run())
                 await self._keep_looking()
         finally:
             self._teller.close()
@@ -226,6 +229,7 @@ class StreamRole:
             return
         if isinstance(fact, Transition):
             self._known = with_facts(self._known, [fact], [])
+            self._glances.told(fact)
             if self._unheard is not None:
                 self._unheard.append(fact)
         else:
@@ -279,6 +283,11 @@ class StreamRole:
             return seen.model_copy(update=update)
         reason = getattr(sight, "reason", None)
         return seen.model_copy(update={"reason": reason or seen.reason})
+
+    def _show(self) -> Shown | None:
+        if self._spec.suspend:
+            return None
+        return Shown(self._assignment.epoch, self._watch.view(), self.observation().stream, self._watch.picture)
 
     def _unready(self) -> str | None:
         if self._spec.suspend:

@@ -33,7 +33,7 @@ from .feed import Feed, Outcome, media_playlist
 from .fetch import Fetcher, Page, join
 from .playlist import MultivariantPlaylist, parse
 from .renditions import choose
-from .seen import ClockSeen, PlaylistSeen, SegmentSeen
+from .seen import ClockSeen, Picture, PlaylistSeen, SegmentSeen
 from .tracker import Tracker, Update
 from .view import View, view_of
 
@@ -153,6 +153,11 @@ class Watch:
             last_check_at=checked,
             statistics=self.statistics.model_copy(deep=True),
         )
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture that was looked at last."""
+        return self.feeds[0].analyzer.eyes.last if self.feeds else None
 
     def view(self) -> View:
         """Measurements and timing, for people who look on."""
