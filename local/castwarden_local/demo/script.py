@@ -3,38 +3,71 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-Kind = Literal["motion", "black", "silent", "stall"]
+from castwarden_local.origin.live import Kind
 
 SEGMENT = 1.0  # seconds
-BLACK_AFTER = 3.0
-SILENCE_AFTER = 3.0
-STALL_AFTER = 4.0
 CLEAR_AFTER = 2.0
 
+Script = Sequence[tuple[float, tuple[Kind, ...]]]
+
 # Seconds of each part. The first is long enough for two workers to begin on a busy machine.
-SCRIPT: tuple[tuple[float, Kind], ...] = (
-    (12, "motion"),
-    (7, "black"),
-    (6, "motion"),
-    (7, "silent"),
-    (6, "motion"),
-    (8, "stall"),
-    (6, "motion"),
+SCRIPT: Script = (
+    (12, ("motion",)),
+    (5, ("black",)),
+    (4, ("motion",)),
+    (5, ("blank", "silent")),
+    (4, ("motion",)),
+    (5, ("logo", "left")),
+    (4, ("motion",)),
+    (8, ("frozen",)),
+    (4, ("motion",)),
+    (5, ("missing",)),
+    (5, ("motion",)),
+    (7, ("stall",)),
+    (6, ("motion",)),
 )
 
-CHECKS = {
-    "black": {"raiseAfter": f"{BLACK_AFTER:g}s", "clearAfter": f"{CLEAR_AFTER:g}s"},
-    "silence": {"raiseAfter": f"{SILENCE_AFTER:g}s", "clearAfter": f"{CLEAR_AFTER:g}s"},
-    "stall": {"raiseAfter": f"{STALL_AFTER:g}s", "clearAfterSegments": 2},
+
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    """What one kind of part raises: the check, its events, and seconds until it is raised and cleared."""
+
+    check: str
+    raised: str
+    cleared: str
+    raise_after: float
+    clear_after: float = CLEAR_AFTER
+
+    @classmethod
+    def usual(cls, check: str, event: str, raise_after: float = 3.0) -> "_Alert":
+        return cls(check, event, f"{event}_recovered", raise_after)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The check's settings in a Monitor's spec."""
+        match self.check:
+            case "stall":
+                return {"raiseAfter": f"{self.raise_after:g}s", "clearAfterSegments": 2}
+            case "segmentErrors":
+                return {"consecutive": 3, "clearAfter": f"{self.clear_after:g}s"}
+            case _:
+                return {"raiseAfter": f"{self.raise_after:g}s", "clearAfter": f"{self.clear_after:g}s"}
+
+
+_ALERTS: Mapping[Kind, _Alert] = {
+    "black": _Alert.usual("black", "alert.blackout"),
+    "blank": _Alert.usual("blank", "alert.blank"),
+    "logo": _Alert.usual("blackWithLogo", "alert.black_with_logo"),
+    "frozen": _Alert.usual("freeze", "alert.freeze", 6.0),
+    "silent": _Alert.usual("silence", "alert.silence"),
+    "left": _Alert.usual("oneChannelSilent", "alert.one_channel_silent"),
+    "missing": _Alert.usual("segmentErrors", "alert.segment_error", 3 * SEGMENT),
+    "stall": _Alert("stall", "stream.suspended", "stream.resumed", 4.0, 2 * SEGMENT),
 }
 
-_RAISES: Mapping[Kind, tuple[str, float, str, float]] = {
-    "black": ("alert.blackout", BLACK_AFTER, "alert.blackout_recovered", CLEAR_AFTER),
-    "silent": ("alert.silence", SILENCE_AFTER, "alert.silence_recovered", CLEAR_AFTER),
-    "stall": ("stream.suspended", STALL_AFTER, "stream.resumed", 2 * SEGMENT),
-}
+CHECKS = {alert.check: alert.settings for alert in _ALERTS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +80,25 @@ class Expected:
     threshold: float  # seconds
 
 
-def expected(script: Sequence[tuple[float, Kind]]) -> list[Expected]:
+def expected(script: Script) -> list[Expected]:
     """Every webhook of one Monitor, in order."""
     events = [Expected("stream.started", "first segment", 0.0, 0.0)]
     offset = 0.0
-    for seconds, kind in script:
-        if kind in _RAISES:
-            raised, raise_after, cleared, clear_after = _RAISES[kind]
-            events.append(Expected(raised, f"{kind} begins", offset, raise_after))
-            events.append(Expected(cleared, f"{kind} ends", offset + seconds, clear_after))
+    for seconds, kinds in script:
+        alerts = [(kind, _ALERTS[kind]) for kind in kinds if kind in _ALERTS]
+        events += [Expected(alert.raised, f"{kind} begins", offset, alert.raise_after) for kind, alert in alerts]
         offset += seconds
+        events += [Expected(alert.cleared, f"{kind} ends", offset, alert.clear_after) for kind, alert in alerts]
     return [*events, Expected("stream.ended", "end of the playlist", offset, 0.0)]
 
 
-def on_air(script: Sequence[tuple[float, Kind]], elapsed: float) -> str:
+def on_air(script: Script, elapsed: float) -> str:
     """What is shown `elapsed` seconds after the stream went on air."""
     if elapsed < 0:
         return "not yet on air"
     left = elapsed
-    for seconds, kind in script:
+    for seconds, kinds in script:
         if left < seconds:
-            return f"{kind} ({left:.0f} of {seconds:g} s)"
+            return f"{' and '.join(kinds)} ({left:.0f} of {seconds:g} s)"
         left -= seconds
     return "the stream has ended"
