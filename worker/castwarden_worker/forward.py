@@ -36,6 +36,7 @@ class Forwarder:
         gate: Gate | None = None,
     ) -> None:
         self.port = 0
+        self.reached = False
         self.closed = False  # by the server, in order
         self.problem: OSError | TimeoutError | BlockedAddress | None = None
         self._host = host
@@ -66,6 +67,7 @@ class Forwarder:
         with closing(writer):
             try:
                 upstream, sink = await dial(self._host, self._there, self._allow, self._tls)
+                self.reached = True
                 with closing(sink):
                     await self._relay(reader, writer, upstream, sink)
             except (OSError, TimeoutError, BlockedAddress) as error:

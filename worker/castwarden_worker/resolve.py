@@ -14,15 +14,19 @@ from yarl import URL
 
 from .children import ChildFailed, ask
 from .errors import in_words
+from .monitor.child_tap import SCHEMES, ChildTap, check_stream_url
+from .monitor.dash import looks_like_dash
+from .monitor.errors import Absent, Refused, StreamError, Unreadable
+from .monitor.stretches import SNIFF, is_continuous
 from .outcomes import Blocked, Live, NotLive, Outcome, Unsupported, expiry, from_json, media_file
 from .proxy import GuardedProxy
 
 log = get_logger(__name__)
 Way = Literal["Auto", "Direct", "YtDlp", "Streamlink"]
 _FILE_SUFFIXES = (".ts", ".mp4", ".aac", ".mp3", ".ogg")
-_MEDIA_SUFFIXES = (".m3u8", ".m3u", *_FILE_SUFFIXES)
+_MEDIA_SUFFIXES = (".m3u8", ".m3u", ".mpd", *_FILE_SUFFIXES)
 _NEVER_DIRECT = ("youtube.com", "youtu.be", "twitch.tv")
-_HEAD_BYTES = 1024
+_LOOK_SECONDS = 15.0
 _CHILD_SECONDS = 60.0
 _BUDGET = 32 * 2**20  # bytes that all servers together may send to one child
 _TOO_LARGE = f"It sends more than {_BUDGET >> 20} MiB where a page or a playlist should be."
@@ -39,10 +43,13 @@ class Resolver:
     async def resolve(self, url: str, way: Way = "Auto") -> Outcome:
         """One look. Never raises for what the source, the site or the network does."""
         try:
-            checked = check_url(url, self._allow)
+            if url.startswith(SCHEMES):
+                check_stream_url(url, self._allow)
+                outcome = await self._stream(url)
+            else:
+                outcome = await self._look(check_url(url, self._allow), way)
         except (InvalidUrl, BlockedAddress) as error:
             return _refused(error)
-        outcome = await self._look(checked, way)
         log.debug("resolved", url=url, way=way, outcome=type(outcome).__name__)
         return outcome
 
@@ -82,6 +89,22 @@ class Resolver:
         except aiohttp.ClientError as error:
             return Blocked("unreachable", in_words(error))
 
+    async def _stream(self, url: str) -> Outcome:
+        """RTMP, RTSP and SRT have no pages: whether there is a stream is seen by connecting."""
+        try:
+            await ChildTap(url, self._allow).look(_LOOK_SECONDS)
+        except Absent as error:
+            return NotLive(str(error))
+        except Unreadable as error:
+            return Unsupported("unsupported_source", str(error))
+        except Refused as error:
+            if error.status is None:
+                return Unsupported("blocked_address", str(error))
+            return Blocked("forbidden", f"The source answers {error}.")
+        except StreamError as error:
+            return Blocked("unreachable", str(error))
+        return Live(url)
+
     async def _ask(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
         async with GuardedProxy(self._allow, _BUDGET) as proxy:
             request = {"way": way, "url": str(url), "proxy": proxy.url}
@@ -108,15 +131,17 @@ async def _of_answer(response: aiohttp.ClientResponse) -> Outcome | None:
     if status >= 400:
         return Blocked("unreachable", f"The source answers HTTP {status}.")
     head = await _head(response)
-    if "mpegurl" in kind or head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"#EXTM3U"):
+    if "mpegurl" in kind or head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"#EXTM3U") or looks_like_dash(head):
         return Live(str(response.url), expires=expiry(str(response.url)))
+    if is_continuous(head) and response.content_length is None:
+        return Live(str(response.url), response.headers.get("icy-name"))
     nameless = kind == "application/octet-stream" and response.url.path.lower().endswith(_FILE_SUFFIXES)
     return media_file(kind) if nameless or kind.startswith(("audio/", "video/")) else None
 
 
 async def _head(response: aiohttp.ClientResponse) -> bytes:
     try:
-        return await response.content.readexactly(_HEAD_BYTES)
+        return await response.content.readexactly(SNIFF)
     except asyncio.IncompleteReadError as error:
         return error.partial
 

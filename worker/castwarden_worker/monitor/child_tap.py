@@ -3,6 +3,7 @@
 a forwarder on loopback makes its TCP connections, and for SRT it is given the address that was checked.
 """
 
+import asyncio
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -11,20 +12,22 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from castwarden_base.addresses import Network
-from castwarden_base.http import BlockedAddress
+from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
 
 from ..dial import checked_address
 from ..forward import Forwarder
 from ..piped import piped
 from ..rtsp_gate import NotAllowed, RtspGate
-from .errors import FetchError, Refused, Unreadable
+from .errors import Absent, FetchError, Refused, Unreadable
 from .stretches import Cutter, Stretch
 from .stretches.ts import TsCutter
 from .stretches.units import UnitCutter
 
 _CHILD = f"{__package__}.stream_child"
 _PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "rtsps": 322, "srt": 0}
+SCHEMES = tuple(f"{scheme}://" for scheme in _PORTS)
 _SRT_OPTIONS = ("streamid", "latency")
+_ABSENT = (404, 410, 454)
 _OPENING_US = 15_000_000
 _AS_IT_IS = ("-map", "0", "-c", "copy", "-f", "data", "-flush_packets", "1", "pipe:1")
 _PROBE = {"probesize": "1000000", "analyzeduration": "3000000"}  # bytes, microseconds
@@ -49,9 +52,24 @@ class _Way:
         problem = self.forwarder.problem if self.forwarder else None
         if isinstance(problem, (BlockedAddress, NotAllowed)):
             return Refused(str(problem))
-        if self.gate and self.gate.status:
-            return Refused(f"RTSP {self.gate.status}", self.gate.status)
-        return FetchError(str(problem) if problem and str(problem) else words or "the stream cannot be read")
+        if self.gate and (status := self.gate.status):
+            return Absent(f"RTSP {status}") if status in _ABSENT else Refused(f"RTSP {status}", status)
+        if self.forwarder and self.forwarder.reached:
+            return Absent(f"there is no stream ({words})" if words else "there is no stream")
+        return FetchError(str(problem) if problem and str(problem) else words or "the stream cannot be reached")
+
+
+def check_stream_url(url: str, allow: Iterable[Network] = ()) -> None:
+    """The early check, as `check_url` makes it for HTTP: no credentials, no inside names or addresses."""
+    try:
+        place = urlsplit(url)
+        check_url(f"http://{place.netloc}/", allow)
+        if place.scheme == "srt" and not place.port:
+            raise InvalidUrl("an SRT URL needs a port")
+        if "passphrase" in dict(parse_qsl(place.query)):
+            raise InvalidUrl("a passphrase has no place in a URL that everybody can read")
+    except ValueError as error:
+        raise InvalidUrl(f"not a URL: {error}") from error
 
 
 class ChildTap:
@@ -61,6 +79,18 @@ class ChildTap:
         self.title: str | None = None
         self._url = urlsplit(url)
         self._allow = tuple(allow)
+
+    async def look(self, timeout: float) -> None:
+        """Returns when there is a stream. StreamError says why there is none: Absent when the server is there."""
+        async with self._way() as way, piped(_CHILD, way.request) as child:
+            try:
+                async with asyncio.timeout(timeout):
+                    if await child.read():
+                        return
+                    _, words = await child.ended()
+            except TimeoutError:
+                words = f"nothing came for {timeout:.0f} s"
+            raise way.why(words)
 
     async def stretches(self) -> AsyncGenerator[Stretch, None]:
         async with self._way() as way, piped(_CHILD, way.request) as child:

@@ -7,7 +7,7 @@ class StreamError(Exception):
 
 
 class PlaylistError(StreamError):
-    """What was fetched is no HLS playlist, or a broken one. The message says what is wrong and where."""
+    """What was fetched is no playlist and no manifest, or a broken one. The message says what is wrong and where."""
 
 
 class FetchError(StreamError):
@@ -20,6 +20,10 @@ class Refused(FetchError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Absent(FetchError):
+    """The server answers, and the stream is not there. It may come."""
 
 
 class SegmentError(StreamError):
