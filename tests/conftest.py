@@ -10,8 +10,19 @@ from pathlib import Path
 
 import pytest
 from castwarden_gateway.db.migrate import migrate
+from hypothesis import HealthCheck, settings
 
 from tests.plugins.databases import administer, drop_database, fresh_database, unused_name, with_database
+
+# The same examples on every machine, however slow it is: CI runs what was run here.
+settings.register_profile(
+    "castwarden",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("castwarden")
 
 pytest_plugins = ["tests.plugins.controlplane", "tests.plugins.programs"]
 asyncio.set_event_loop(None)  # else looptime makes a loop for the first sync test, which nobody closes

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -92,12 +93,13 @@ async def test_a_request_under_way_is_answered_and_waiting_workers_are_let_go_on
 
 
 @pytest.fixture
-async def own_postgres(tmp_path: Path) -> AsyncIterator[Postgres]:
-    """A server of this test's own, that comes back when it is killed."""
-    server = Postgres(tmp_path, tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
+async def own_postgres() -> AsyncIterator[Postgres]:
+    """A server of this test's own, that comes back when it is killed. Not in pytest's folder: others cannot enter."""
+    with tempfile.TemporaryDirectory(prefix="castwarden-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder), Path(folder))
+        await server.start()
+        yield server
+        await server.stop()
 
 
 async def test_postgresql_killed_under_load_loses_and_doubles_nothing(

@@ -85,7 +85,7 @@ async def test_a_killed_up_leaves_nothing_running_and_can_be_started_again(folde
     [
         (["up", "--allow-private", "nonsense"], 2, "does not appear to be an IPv4 or IPv6 network"),
         (["up", "--data", "/dev/null/x"], 1, "castwarden: cannot use /dev/null/x: Not a directory"),
-        (["probe", "http://127.0.0.1:9/x", "--for", "soon"], 2, "'soon' is not a duration"),
+        (["probe", "http://127.0.0.1:9/x", "--for", "soon"], 2, "duration such as 30s"),
         (["nonsense"], 2, "No such command"),
     ],
 )

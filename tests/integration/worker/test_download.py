@@ -304,10 +304,10 @@ async def test_a_full_disk_is_named(
 async def test_each_client_for_youtube_is_tried_in_turn_and_every_try_is_told(
     gateway: FakeGateway, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nowhere(*_args: object, **_options: object) -> None:
+    async def nowhere(*_args: object, **_options: object) -> None:
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
-    monkeypatch.setattr("castwarden_worker.proxy.GuardedProxy._connect", nowhere)
+    monkeypatch.setattr("castwarden_worker.proxy.dial", nowhere)
     gateway.assign(assigned("https://www.youtube.com/watch?v=aaaaaaaaaaa"))
     assert await workers.run(download_media, REF) == 1
     attempts = [attempt for report in gateway.reports if report.download for attempt in report.download.attempts]
