@@ -32,7 +32,7 @@ class IcecastOrigin:
         self._pieces: list[Piece] = []
         self._began = 0.0
         self._down = False
-        self._open: set[web.Request] = set()
+        self._open: dict[int, web.Request] = {}
         self._runner: web.AppRunner | None = None
 
     @property
@@ -43,7 +43,7 @@ class IcecastOrigin:
     def hang_up(self) -> None:
         """Cuts every connection in the middle, and answers 503 until `come_back`."""
         self._down = True
-        for request in self._open:
+        for request in self._open.values():
             if request.transport:
                 request.transport.abort()
 
@@ -75,14 +75,14 @@ class IcecastOrigin:
         titled = self._title is not None and request.headers.get("Icy-MetaData") == "1"
         headers = {"Content-Type": FORMS[self._kind].content_type, "icy-name": "A station"}
         response = web.StreamResponse(headers=headers | ({"icy-metaint": str(_INTERVAL)} if titled else {}))
-        self._open.add(request)
+        self._open[id(request)] = request
         try:
             await response.prepare(request)
             await self._send(response, _Titles(self._title or "") if titled else None, now)
         except ConnectionError:
             pass
         finally:
-            self._open.discard(request)
+            del self._open[id(request)]
         return response
 
     async def _send(self, response: web.StreamResponse, titles: "_Titles | None", now: float) -> None:
