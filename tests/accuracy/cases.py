@@ -12,6 +12,9 @@ from typing import Any, Literal
 from .scenes import Scene
 from .sounds import Sound
 
+Settings = Mapping[str, Mapping[str, Any]]
+"""Checks and their parameters, named as in YAML."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -96,7 +99,7 @@ class Case:
     name: str
     medium: Medium
     labels: tuple[Label, ...] = ()
-    checks: Mapping[str, Any] = field(default_factory=dict)
+    checks: Settings = field(default_factory=dict)
 
     @property
     def leeway(self) -> float:

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
+from unittest.mock import patch
 
 _PATIENCE = 5.0  # real seconds without a sign of life after which something under way counts as waiting
 _STEP = 0.05
+_really = time.monotonic
 
 
 class _Selector(selectors.BaseSelector):
@@ -45,11 +47,11 @@ class _Selector(selectors.BaseSelector):
         events = self._real.select(0)
         if events or timeout == 0:
             return events
-        quiet_since = time.monotonic()
+        quiet_since = _really()
         while timeout is None or self._loop.computing or self._loop.is_busy():
             if events := self._real.select(_STEP):
                 return events
-            if not self._loop.computing and timeout is not None and time.monotonic() - quiet_since > _PATIENCE:
+            if not self._loop.computing and timeout is not None and _really() - quiet_since > _PATIENCE:
                 self._loop.impatient += 1
                 break
         self._loop.now += timeout or 0.0
@@ -82,9 +84,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Callable[["VirtualLoop"], Any]) -> Any:
-    """Runs a coroutine function on a virtual loop of its own, to its end."""
+    """Runs a coroutine function on a virtual loop of its own, to its end. `time.monotonic` follows it meanwhile."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
         if not isinstance(loop, VirtualLoop):
             raise TypeError("the runner made another loop")
-        return runner.run(main(loop))
+        with patch("time.monotonic", loop.time):
+            return runner.run(main(loop))

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make accuracy`: plays the whole corpus and prints how right the checks were. Exit code 1 unless all was right."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatch
+from multiprocessing import get_context
+from pathlib import Path
+
+from . import report
+from .corpus import BY_NAME
+from .jobs import Job, run
+from .produce import cpus
+
+_DEPTHS = ("Adaptive", "Full")
+
+
+def main() -> int:
+    given = _arguments()
+    jobs = list(_jobs(given.only, given.depth or _DEPTHS))
+    began = time.monotonic()
+    with ProcessPoolExecutor(cpus(), mp_context=get_context("spawn")) as pool:
+        results = list(pool.map(run, jobs))
+    print("\n".join(report.lines(results)))
+    print(f"{len(jobs)} runs in {time.monotonic() - began:.0f} s: {'right' if report.passed(results) else 'WRONG'}")
+    if given.json:
+        Path(given.json).write_text(json.dumps(report.data(results), indent=2))
+    return 0 if jobs and report.passed(results) else 1
+
+
+def _jobs(only: str | None, depths: Sequence[str]) -> Iterator[Job]:
+    pattern = f"*{only}*" if only else "*"
+    names = [name for name in BY_NAME if fnmatch(name, pattern)]
+    for part in (*depths, "ffmpeg"):
+        yield from ((part, name) for name in names)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make accuracy", description=__doc__)
+    parser.add_argument("--only", metavar="PATTERN", help="cases whose name contains this (* and ? may be used)")
+    parser.add_argument("--depth", action="append", choices=("Adaptive", "Keyframes", "Full"), help="may be repeated")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
