@@ -8,9 +8,12 @@ starts a new epoch instead of looking like a stall; a cache that serves an older
 from dataclasses import dataclass, replace
 
 from .playlist import MediaPlaylist, Segment
+from .rules import REGULAR, Irregular, irregular, same_media
 
 _MAX_RETRY = 5.0
+_LEAP = 120.0  # seconds of media that may be gone at once without it being a new numbering
 _MOST = 32  # segments of a first load
+_KNOWN = 64  # segments that are compared when they are listed again
 _MIN_RELOAD = 0.3  # seconds; a target duration of zero must not become a busy loop
 
 
@@ -32,22 +35,8 @@ class Update:
     epoch_changed: tuple[int, int] | None = None  # (last sequence of the old epoch, first of the new)
     ended: bool = False
     behind: int = 0  # sequence numbers that its newest segment lies behind the newest that we know
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    name: str
-    program_time: float | None
-
-    @classmethod
-    def of(cls, segment: Segment) -> "_Mark":
-        """The file name alone: hosts, folders and signatures change when a URL is renewed."""
-        return cls(segment.uri.partition("?")[0].rpartition("/")[2], segment.program_time)
-
-    def matches(self, other: "_Mark") -> bool:
-        if self.program_time is not None and other.program_time is not None:
-            return abs(self.program_time - other.program_time) < 1.0
-        return self.name == other.name
+    parts: int = 0  # new parts of the segment that comes next
+    irregular: Irregular = REGULAR
 
 
 class Tracker:
@@ -61,34 +50,53 @@ class Tracker:
         self.epoch = 0
         self.target_duration = 6.0
         self.last_sequence: int | None = None
-        self.last_new: float | None = None  # monotonic time of the load that brought the newest segment
-        self.new_count = 0  # segments that arrived since the first load, which tells nothing of when they came
+        self.part_target: float | None = None  # set while low latency is offered
+        self.last_new: float | None = None  # monotonic time of the load that brought the newest segment or part
+        self.new_count = 0  # segments and parts since the first load, which tells nothing of when they came
         self.failures = 0  # loads in a row that failed
         self._lookback = lookback
         self._whole = whole
-        self._marks: dict[int, _Mark] = {}
+        self._known: dict[int, Segment] = {}  # the newest, as listed last
+        self._before: MediaPlaylist | None = None
         self._behind: int | None = None  # newest sequence of the playlist before, when that was behind ours
         self._reload_in = 0.0
         self._loaded = 0.0
 
     def update(self, playlist: MediaPlaylist, now: float) -> Update:
         """Takes a freshly loaded playlist."""
-        self.target_duration = playlist.target_duration
-        changed = self._epoch_change(playlist)
+        self.target_duration, self.part_target = playlist.target_duration, playlist.part_target
+        changed = self._epoch_change(playlist, now)
         behind = 0 if changed else self._steps_back(playlist)
         if changed:
             self.epoch += 1
             self.last_sequence = None
+            self._known, self._before = {}, None
         new = self._new(playlist, changed is not None)
-        if new:
-            self.new_count += 0 if self.last_new is None else len(new)
+        parts = 0 if behind else self._new_parts(playlist)
+        broken = irregular(self._before, playlist, self._shared(playlist), [arrival.segment for arrival in new])
+        if new or parts:
+            self.new_count += 0 if self.last_new is None else len(new) + parts
             self.last_new = now
+        if new:
             self.last_sequence = new[-1].segment.sequence
-            self._marks = {segment.sequence: _Mark.of(segment) for segment in playlist.segments[-64:]}
+        if not behind:
+            self._before = playlist
+            self._known = {segment.sequence: segment for segment in playlist.segments[-_KNOWN:]}
         self.failures = 0
         self._loaded = now
         self._reload_in = playlist.target_duration * (1.0 if new else 0.5)
-        return Update(new, changed, playlist.ended, behind)
+        return Update(new, changed, playlist.ended, behind, parts, broken)
+
+    def _shared(self, playlist: MediaPlaylist) -> list[tuple[Segment, Segment]]:
+        """Segments that were listed before: as then, and as now."""
+        listed = ((self._known.get(segment.sequence), segment) for segment in playlist.segments[-2 * _KNOWN :])
+        return [(then, segment) for then, segment in listed if then]
+
+    def _new_parts(self, playlist: MediaPlaylist) -> int:
+        """Parts of the segment under way that were not listed before; those of whole segments count with them."""
+        known = self._before
+        same = known is not None and known.next_sequence == playlist.next_sequence
+        return max(0, len(playlist.parts) - (len(known.parts) if known and same else 0))
 
     def _steps_back(self, playlist: MediaPlaylist) -> int:
         if self.last_sequence is None or not playlist.segments:
@@ -103,7 +111,8 @@ class Tracker:
 
     def renewed(self) -> None:
         """The playlist comes from another URL now: file names say nothing about identity."""
-        self._marks = {}
+        self._known = {}
+        self._before = None
         self._behind = None
 
     def wait(self, now: float) -> float:
@@ -111,7 +120,7 @@ class Tracker:
         return max(0.0, self._loaded + max(self._reload_in, _MIN_RELOAD) - now)
 
     def _new(self, playlist: MediaPlaylist, new_epoch: bool) -> tuple[Arrival, ...]:
-        first_load = self.last_new is None
+        first_load = self.last_sequence is None and not new_epoch
         last = -1 if self.last_sequence is None else self.last_sequence
         fresh = [segment for segment in playlist.segments if segment.sequence > last]
         if first_load and not (self._whole and playlist.ended):
@@ -128,28 +137,36 @@ class Tracker:
             behind += segment.duration
         return tuple(reversed(arrivals))
 
-    def _epoch_change(self, playlist: MediaPlaylist) -> tuple[int, int] | None:
+    def _epoch_change(self, playlist: MediaPlaylist, now: float) -> tuple[int, int] | None:
         """Whether the numbering began anew.
 
-        Segments that we know by number but not by content prove it at once; a playlist that lies wholly behind ours
-        must be seen twice, and go on, or a lagging cache would pass for it.
+        Segments that we know by number but not by content prove it at once, and so does a leap over more media than can
+        have been made meanwhile; a playlist that lies wholly behind ours must be seen twice, and go on, or a lagging
+        cache would pass for it.
         """
         if self.last_sequence is None or not playlist.segments:
             return None
         newest = playlist.segments[-1].sequence
-        known = [(mark, segment) for segment in playlist.segments if (mark := self._marks.get(segment.sequence))]
+        known = self._shared(playlist)
         change = (self.last_sequence, playlist.segments[0].sequence)
         if known:
             self._behind = None
-            return None if any(mark.matches(_Mark.of(segment)) for mark, segment in known) else change
+            return None if any(same_media(then, segment) for then, segment in known) else change
         if newest >= self.last_sequence:
             self._behind = None
-            return None
+            return change if self._leaps(playlist, now) else None
         before, self._behind = self._behind, newest
         if before is None:
             return None
         self._behind = None
         return change
+
+    def _leaps(self, playlist: MediaPlaylist, now: float) -> bool:
+        """Waiting for news may have taken long; what is missed meanwhile is only missed."""
+        first = playlist.segments[0]
+        idle = now - self.last_new if self.last_new is not None else 0.0
+        leap = (first.sequence - (self.last_sequence or 0) - 1) * max(first.duration, 1.0)
+        return leap > _LEAP + 2 * idle
 
 
 def _newest(segments: list[Segment], seconds: float) -> list[Segment]:
