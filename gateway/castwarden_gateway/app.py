@@ -40,6 +40,8 @@ from castwarden_gateway.http.text import CONTROLS, NUL
 from castwarden_gateway.internal import routes as internal
 from castwarden_gateway.internal.assignments import Assignments
 from castwarden_gateway.internal.auth import WorkerGate
+from castwarden_gateway.internal.extractions import EXTRACTIONS_KEY, Extractions
+from castwarden_gateway.internal.extractions import routes as extraction_routes
 from castwarden_gateway.internal.seats import Seating
 from castwarden_gateway.kube.cache import Object
 from castwarden_gateway.kube.client import Kube
@@ -80,7 +82,7 @@ PUBLIC_ROUTES = (
     webhook_routes,
     tenant_routes,
 )
-INTERNAL_ROUTES = (internal.routes, look_reports)
+INTERNAL_ROUTES = (internal.routes, look_reports, extraction_routes)
 
 _PUBLIC_BODY = 1024 * 1024
 _INTERNAL_BODY = 8 * 1024 * 1024  # a poll may tell of hundreds of videos with their descriptions
@@ -261,6 +263,7 @@ class Gateway:
         app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
+        app[EXTRACTIONS_KEY] = Extractions(self.database, self.settings.extractions_per_hour)
         app[LOOKS] = self._looks
         app[internal.RESOURCES] = self.resources
         app[internal.SEATING] = self._seating

@@ -30,6 +30,20 @@ def _read_keys(value: object) -> object:
     return tuple(map(_read_key, parts)) if isinstance(parts, list) else value
 
 
+def _read_rates(value: object) -> object:
+    parts = _split(value)
+    if not isinstance(parts, list):
+        return value
+    rates = {}
+    for part in parts:
+        site, _, rate = part.partition("=")
+        if not site or not rate.isdigit():
+            raise ValueError("must be like youtube.com=300,twitch.tv=600")
+        rates[site.strip().lower()] = int(rate)
+    return rates
+
+
+Rates = Annotated[dict[str, int], BeforeValidator(_read_rates)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 SecretKeys = Annotated[tuple[bytes, ...], BeforeValidator(_read_keys), Field(min_length=1, repr=False)]
 
@@ -73,6 +87,12 @@ class GatewaySettings(DatabaseSettings):
     max_downloads: int = Field(1000, alias="MAX_DOWNLOADS", ge=1, description="unfinished downloads of each tenant")
     rate_limit: int = Field(100, alias="RATE_LIMIT", ge=0, description="requests per window and API key; 0: no limit")
     rate_limit_window: int = Field(60, alias="RATE_LIMIT_WINDOW", ge=1, description="seconds")
+    extractions_per_hour: Rates = Field(
+        {"youtube.com": 300},
+        alias="CASTWARDEN_EXTRACTIONS_PER_HOUR",
+        description="how often all workers together may ask a site by yt-dlp or streamlink, as site=number,…; "
+        "a quarter of it at once; other sites: no limit",
+    )
     database_pool: int = Field(10, alias="CASTWARDEN_DATABASE_POOL", ge=2, description="connections to PostgreSQL")
     drain_seconds: float = Field(
         5.0, alias="CASTWARDEN_DRAIN_SECONDS", ge=0, description="time between turning unready and closing on SIGTERM"

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 import aiohttp
-from castwarden_model.messages import Assignment, Look, ReportAck, ResourceRef
+from castwarden_model.messages import (
+    Assignment,
+    ExtractionGrant,
+    ExtractionRequest,
+    Look,
+    ReportAck,
+    ResourceRef,
+    Seats,
+)
 from pydantic import TypeAdapter, ValidationError
 
 from .errors import Fenced, Gone, Refused, Unavailable
@@ -15,22 +23,70 @@ _ASSIGNMENT: TypeAdapter[Assignment] = TypeAdapter(Assignment)
 _NEVER_HEALS = (400, 413, 422)
 
 
-class Gateway:
-    """Use as `async with Gateway(...)`. `credentials` is asked before each call."""
+class Line:
+    """Calls to the gateway. `credentials` is asked before each. With a `session` it needs no `async with`."""
 
-    def __init__(self, url: str, resource: ResourceRef, credentials: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials: Callable[[], Mapping[str, str]],
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
-        self._resource = resource
         self._credentials = credentials
-        self._session: aiohttp.ClientSession | None = None
+        self._session = session
+        self._own: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        self._session = self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session:
-            await self._session.close()
+        if self._own:
+            await self._own.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        params: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        assert self._session is not None, "use as a context manager"  # noqa: S101 - a mistake in our own code
+        try:
+            async with self._session.request(
+                method,
+                self._url + path,
+                params=params,
+                data=data,
+                headers={"Content-Type": "application/json", **self._credentials()},
+                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5),
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
+        if response.status == 404 and _code(body) == "gone":
+            raise Gone(body[:500].decode(errors="replace"))
+        if response.status == 409:
+            raise Fenced(body[:500].decode(errors="replace"))
+        return response.status, body
+
+
+class Gateway(Line):
+    """The calls of who works for one resource."""
+
+    def __init__(
+        self,
+        url: str,
+        resource: ResourceRef,
+        credentials: Callable[[], Mapping[str, str]],
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        super().__init__(url, credentials, session)
+        self._resource = resource
 
     async def assignment(self, version: str | None, wait: float) -> Assignment | None:
         """The assignment once it is no longer at `version`, or None after `wait` seconds. Raises Gone, Unavailable."""
@@ -63,6 +119,17 @@ class Gateway:
         except ValidationError as error:
             raise Unavailable("report: answer not understood") from error
 
+    async def extraction(self, site: str) -> ExtractionGrant:
+        """Whether `site` may be asked now. Raises Gone, Fenced, Unavailable."""
+        body = ExtractionRequest(resource=self._resource, site=site).model_dump_json().encode()
+        status, answer = await self._call("POST", "/internal/v1/extractions", seconds=5, data=body)
+        if status != 200:
+            raise Unavailable(f"extraction: HTTP {status}")
+        try:
+            return ExtractionGrant.model_validate_json(answer)
+        except ValidationError as error:
+            raise Unavailable("extraction: answer not understood") from error
+
     async def look(self, look: Look) -> None:
         """Hands over a picture and measurements. Raises Gone, Fenced, Refused, Unavailable."""
         body = look.model_dump_json(exclude_none=True).encode()
@@ -72,34 +139,36 @@ class Gateway:
         if status != 204:
             raise Unavailable(f"look: HTTP {status}")
 
-    async def _call(
+
+class PoolGateway(Line):
+    """The call of a Pod that many resources share."""
+
+    def __init__(
         self,
-        method: str,
-        path: str,
-        *,
-        seconds: float,
-        params: Mapping[str, str] | None = None,
-        data: bytes | None = None,
-    ) -> tuple[int, bytes]:
-        assert self._session is not None, "use as a context manager"  # noqa: S101 - a mistake in our own code
+        url: str,
+        pod: tuple[str, str],
+        credentials: Callable[[], Mapping[str, str]],
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        """`pod` is its namespace and its name; with a token the gateway knows both without being told."""
+        super().__init__(url, credentials, session)
+        self._pod = pod
+
+    async def seats(self, version: str | None, wait: float) -> Seats | None:
+        """Who has a seat in this Pod, once that is no longer `version`, or None after `wait` seconds."""
+        namespace, pod = self._pod
+        query = {"namespace": namespace, "pod": pod, "wait": f"{wait:g}"}
+        if version is not None:
+            query["version"] = version
+        status, body = await self._call("GET", "/internal/v1/seats", seconds=wait + 10, params=query)
+        if status == 204:
+            return None
+        if status != 200:
+            raise Unavailable(f"seats: HTTP {status}")
         try:
-            async with self._session.request(
-                method,
-                self._url + path,
-                params=params,
-                data=data,
-                headers={"Content-Type": "application/json", **self._credentials()},
-                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5),
-                allow_redirects=False,
-            ) as response:
-                body = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
-        if response.status == 404 and _code(body) == "gone":
-            raise Gone(body[:500].decode(errors="replace"))
-        if response.status == 409:
-            raise Fenced(body[:500].decode(errors="replace"))
-        return response.status, body
+            return Seats.model_validate_json(body)
+        except ValidationError as error:
+            raise Unavailable(f"seats not understood: {error.error_count()} errors") from error
 
 
 def _code(body: bytes) -> str | None:

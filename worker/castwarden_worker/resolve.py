@@ -12,6 +12,7 @@ from castwarden_base.http import BlockedAddress, InvalidUrl, OutboundError, chec
 from castwarden_base.logs import get_logger
 from yarl import URL
 
+from .budget import SPENT, Ask, count, refusal
 from .children import ChildFailed, ask
 from .errors import in_words
 from .monitor.child_tap import SCHEMES, ChildTap, check_stream_url
@@ -40,24 +41,27 @@ class Resolver:
         self._allow = tuple(allow)
         self._home = state_dir / "home"
 
-    async def resolve(self, url: str, way: Way = "Auto") -> Outcome:
-        """One look. Never raises for what the source, the site or the network does."""
+    async def resolve(self, url: str, way: Way = "Auto", budget: Ask | None = None) -> Outcome:
+        """One look. Never raises for what the source, the site or the network does.
+
+        `budget` is asked before each extraction; without one they are free.
+        """
         try:
             if url.startswith(SCHEMES):
                 check_stream_url(url, self._allow)
                 outcome = await self._stream(url)
             else:
-                outcome = await self._look(check_url(url, self._allow), way)
+                outcome = await self._look(check_url(url, self._allow), way, budget)
         except (InvalidUrl, BlockedAddress) as error:
             return _refused(error)
         log.debug("resolved", url=url, way=way, outcome=type(outcome).__name__)
         return outcome
 
-    async def _look(self, url: URL, way: Way) -> Outcome:
+    async def _look(self, url: URL, way: Way, budget: Ask | None) -> Outcome:
         if way == "Direct":
             return await self._direct(url) or Unsupported("unsupported_source", "It answers with no playlist.")
         if way != "Auto":
-            return await self._ask(way, url)
+            return await self._ask(way, url, budget)
         direct: Outcome | None = None
         if not _is_known_page(url):
             direct = await self._direct(url)
@@ -65,16 +69,16 @@ class Resolver:
                 return direct or Blocked("not_a_playlist", "It answers with a page where a playlist should be.")
             if isinstance(direct, (Live, Unsupported)):
                 return direct
-        first = await self._ask("YtDlp", url)
+        first = await self._ask("YtDlp", url, budget)
         if (
             isinstance(direct, Blocked)
             and isinstance(first, Blocked)
             and direct.reason == first.reason == "unreachable"
         ):
             return direct  # it knows why
-        if not isinstance(first, (Blocked, Unsupported)):
+        if not isinstance(first, (Blocked, Unsupported)) or (isinstance(first, Blocked) and first.reason == SPENT):
             return first
-        second = await self._ask("Streamlink", url)
+        second = await self._ask("Streamlink", url, budget)
         return second if isinstance(second, Live) or isinstance(first, Unsupported) else first
 
     async def _direct(self, url: URL) -> Outcome | None:
@@ -105,7 +109,15 @@ class Resolver:
             return Blocked("unreachable", str(error))
         return Live(url)
 
-    async def _ask(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
+    async def _ask(self, way: Literal["YtDlp", "Streamlink"], url: URL, budget: Ask | None) -> Outcome:
+        refused = await refusal(budget, url)
+        if refused is not None:
+            return refused
+        outcome = await self._extract(way, url)
+        count(url, outcome)
+        return outcome
+
+    async def _extract(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
         async with GuardedProxy(self._allow, _BUDGET) as proxy:
             request = {"way": way, "url": str(url), "proxy": proxy.url}
             try:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from castwarden_base.http import outbound_session
+from castwarden_model.messages import ExtractionGrant
 from castwarden_worker import resolve as module
+from castwarden_worker.budget import EXTRACTIONS
 from castwarden_worker.outcomes import Blocked, Live, NotLive, Unsupported
 from castwarden_worker.resolve import Resolver, Way
 
@@ -208,3 +210,33 @@ async def test_a_playlist_without_end_is_cut_off(resolver: Resolver, serve: Call
     assert isinstance(outcome, Blocked)
     assert outcome.reason == "too_large"
     assert sent < 2**26
+
+
+async def test_a_budget_that_is_used_up_keeps_a_page_from_being_asked_but_not_a_playlist(
+    resolver: Resolver, site: str
+) -> None:
+    asked: list[str] = []
+
+    async def spent(of: str) -> ExtractionGrant:
+        asked.append(of)
+        return ExtractionGrant(granted=False, retry_after_seconds=30)
+
+    assert await resolver.resolve(f"{site}/live.m3u8", "Auto", spent) == Live(f"{site}/live.m3u8")
+    assert asked == []
+    outcome = await resolver.resolve(f"{site}/player", "Auto", spent)
+    assert isinstance(outcome, Blocked)
+    assert outcome.reason == "extraction_budget"
+    assert asked == ["127.0.0.1"]
+
+
+async def test_each_extraction_is_asked_for_and_counted_by_what_it_found(resolver: Resolver, site: str) -> None:
+    asked: list[str] = []
+
+    async def granted(of: str) -> ExtractionGrant:
+        asked.append(of)
+        return ExtractionGrant(granted=True)
+
+    before = EXTRACTIONS.labels("other", "live")._value.get()
+    assert isinstance(await resolver.resolve(f"{site}/player", "Auto", granted), Live)
+    assert asked == ["127.0.0.1"]
+    assert EXTRACTIONS.labels("other", "live")._value.get() == before + 1

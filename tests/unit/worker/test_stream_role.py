@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from castwarden_base.health import HealthServer
 from castwarden_base.ids import uuid7
-from castwarden_model.messages import Look, MonitorAssignment, OpenCondition, Report, ResourceRef
+from castwarden_model.messages import ExtractionGrant, Look, MonitorAssignment, OpenCondition, Report, ResourceRef
 from castwarden_model.resources import MonitorSpec, StreamState
 from castwarden_worker.assignments import Assignments
 from castwarden_worker.gateway import Gateway
@@ -45,6 +45,9 @@ class FakeGateway:
     """Takes looks."""
 
     looks: list[Look] = field(default_factory=list)
+
+    async def extraction(self, _: str) -> ExtractionGrant:
+        return ExtractionGrant(granted=True)
 
     async def look(self, look: Look) -> None:
         self.looks.append(look)

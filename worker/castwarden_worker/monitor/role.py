@@ -137,7 +137,9 @@ class StreamRole:
 
     async def _look(self) -> None:
         """One look, what follows from it, and the wait for the next one."""
-        outcome: Outcome | None = await self._resolver.resolve(self._spec.source.page_url, self._spec.resolver)
+        outcome: Outcome | None = await self._resolver.resolve(
+            self._spec.source.page_url, self._spec.resolver, self._work.gateway.extraction
+        )
         LOOKS.labels(type(outcome).__name__.lower()).inc()
         if isinstance(outcome, Live):
             outcome = await self._watch_it(outcome)
