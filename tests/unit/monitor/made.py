@@ -24,8 +24,10 @@ def settings(**checks: Any) -> Checks:
 
 
 def flat(level: int, media: float = 0.0, *, full_range: bool = False, noise: float = 0.0) -> Picture:
-    luma = np.full((ROWS, COLUMNS), float(level)) + RANDOM.normal(0, noise, (ROWS, COLUMNS))
-    return Picture(at(media), luma.round().clip(0, 255).astype(np.uint8), full_range)
+    luma = np.full((ROWS, COLUMNS), level, np.uint8)
+    if noise:
+        luma = (luma + RANDOM.normal(0, noise, (ROWS, COLUMNS))).round().clip(0, 255).astype(np.uint8)
+    return Picture(at(media), luma, full_range)
 
 
 def scene(media: float, *, shift: int = 0, noise: int = 0) -> Picture:

@@ -180,21 +180,25 @@ class TestBlackWithLogo:
 
         assert told(each(0, 40, clock)) == [("black_with_logo", True, 30.0)]
 
-    def test_a_logo_that_goes_leaves_the_alert_as_it_is(self) -> None:
-        dark = each(0, 35, lambda media: box(media, CORNER)) + each(35, 90, lambda media: flat(16, media))
-        assert told(dark + moving(90, 100)) == [("black_with_logo", True, 30.0), ("black_with_logo", False, 95.0)]
+    def test_a_logo_that_is_gone_for_a_moment_changes_nothing(self) -> None:
+        dark = [flat(16, media) if 35 <= media < 37 else box(media, CORNER) for media in np.arange(0, 60, 0.5)]
+        assert told(dark + moving(60, 70)) == [("black_with_logo", True, 30.0), ("black_with_logo", False, 65.0)]
 
-    def test_a_logo_that_comes_leaves_the_alert_as_it_is(self) -> None:
-        dark = each(0, 35, lambda media: flat(16, media)) + each(35, 90, lambda media: box(media, CORNER))
-        assert told(dark + moving(90, 100)) == [("black", True, 30.0), ("black", False, 95.0)]
+    def test_a_logo_that_blinks_is_one_all_the_time(self) -> None:
+        dark = [flat(16, media) if media % 4 >= 2 else box(media, CORNER) for media in np.arange(0, 60, 0.5)]
+        assert told(dark) == [("black_with_logo", True, 30.0)]
 
-    @pytest.mark.parametrize("first", [False, True])
-    def test_dark_time_counts_with_and_without_the_logo(self, first: bool) -> None:
-        def dark(media: float) -> Picture:
-            return box(media, CORNER) if bool(media < 20) is first else flat(16, media)
+    def test_when_it_goes_for_good_it_is_black_from_there_on(self) -> None:
+        dark = each(0, 40, lambda media: box(media, CORNER)) + each(40, 80, lambda media: flat(16, media))
+        assert told(dark) == [
+            ("black_with_logo", True, 30.0),
+            ("black_with_logo", False, 45.0),
+            ("black", True, 70.0),
+        ]
 
-        (raised,) = told(each(0, 40, dark))
-        assert raised == ("black" if first else "black_with_logo", True, 30.0)
+    def test_when_it_comes_it_is_no_longer_black_alone(self) -> None:
+        dark = each(0, 40, lambda media: flat(16, media)) + each(40, 80, lambda media: box(media, CORNER))
+        assert told(dark) == [("black", True, 30.0), ("black", False, 45.0), ("black_with_logo", True, 70.0)]
 
     @example_settings(deadline=None, max_examples=25)
     @given(st.lists(st.tuples(st.sampled_from("bls"), st.floats(1, 40)), max_size=12))

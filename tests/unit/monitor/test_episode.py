@@ -36,6 +36,40 @@ def test_black_shorter_than_the_threshold_raises_nothing() -> None:
     assert observed(episode(), "..bbb..bb.bb..") == []
 
 
+def with_lull(raise_after: float = 3.0, clear_after: float = 4.0, lull: float = 2.0) -> Episode:
+    made = episode(raise_after, clear_after)
+    made.lull = lull
+    return made
+
+
+def test_a_lull_does_not_keep_an_alert_open_and_a_longer_one_does() -> None:
+    raised, cleared = observed(with_lull(), "bbbb.b.b.b.b..")
+    assert (cleared.raised, cleared.at, cleared.duration) == (False, at(8), 4.0)
+    assert [change.raised for change in observed(with_lull(), "bbbb..bbb...bbb...")] == [True]
+    assert raised.episode == cleared.episode
+
+
+def test_good_media_that_ends_in_a_lull_clears_only_when_it_is_good_again() -> None:
+    check = with_lull()
+    assert len(observed(check, "bbbb...")) == 1
+    assert check.observe(at(7), bad=True) is None
+    assert check.hold(at(8.9)) is None
+    cleared = check.observe(at(8.9), bad=False)
+    assert cleared is not None
+    assert cleared.at == at(8)
+
+
+def test_a_lull_that_goes_on_was_bad_from_its_beginning() -> None:
+    check = with_lull()
+    observed(check, "bbbb..")
+    assert [check.observe(at(step), bad=True) for step in (6, 7, 8)] == [None, None, None]
+    assert check.bad_since == at(6)
+
+
+def test_a_lull_matters_only_while_an_alert_is_open() -> None:
+    assert observed(with_lull(), ".b.bb.bb..bb") == []
+
+
 def test_an_episode_clears_after_enough_good_media_and_reports_how_long_it_was_bad() -> None:
     raised, cleared = observed(episode(), "bbbbb..b...")
     assert (cleared.raised, cleared.at, cleared.duration) == (False, at(10), 8.0)

@@ -44,6 +44,9 @@ class Episode:
 
     A stall stops media time, so an episode can neither grow nor clear while nothing arrives. What goes on while media
     stands still is measured `on_air` instead: on the wall clock.
+
+    One good verdict ends a bad run that is not an alert yet. `lull`: seconds of bad that, while an alert waits to
+    clear, do not break the good run.
     """
 
     def __init__(self, condition: str, new_id: Callable[[], UUID] = uuid7, *, on_air: bool = False) -> None:
@@ -79,7 +82,7 @@ class Episode:
         """The verdict at one moment. `since` dates a new run back to where it is now known to have begun."""
         if bad and self._open and self.bad is False:
             self._lull_since = self._lull_since or since or at
-            if at.media - self._lull_since.media < self.lull:
+            if self.time(at) - self.time(self._lull_since) < self.lull:
                 return None
             since = self._lull_since
         self._lull_since = None
@@ -100,13 +103,13 @@ class Episode:
 
     def due_by(self, time: float) -> bool:
         """Whether the present run, if it lasts until then, raises or clears."""
-        if self._since is None or self.bad == self.is_open:
+        if self._since is None or self._lull_since or self.bad == self.is_open:
             return False
         return time - self.time(self._since) >= (self.raise_after if self.bad else self.clear_after) - 1e-6
 
     def close(self, at: Moment) -> Change | None:
         """Ends the open episode at once, and forgets the present run."""
-        self.bad = self._since = None
+        self.bad = self._since = self._lull_since = None
         return self._ended(at, at) if self._open else None
 
     def _raise(self, since: Moment, until: Moment) -> Change:

@@ -2,7 +2,7 @@
 """The checks: one small class per file, and this registry. A check sees one kind of thing; `seen.py` has them all."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from castwarden_model.resources.checks import Checks
 
@@ -33,6 +33,8 @@ from .stall import Stall
 from .video_missing import VideoMissing
 
 __all__ = ["REGISTRY", "Check", "CheckSet", "PictureCheck", "SoundCheck"]
+
+C = TypeVar("C", bound=Check)
 
 REGISTRY: tuple[type[Check], ...] = (
     Black,
@@ -65,8 +67,6 @@ class CheckSet:
 
     def __init__(self, spec: Checks) -> None:
         self._all: dict[str, Check] = {kind.condition: kind() for kind in REGISTRY}
-        for check in self:
-            check.meet(self._all)
         self.pictures = tuple(check for check in self if isinstance(check, PictureCheck))
         self.sounds = tuple(check for check in self if isinstance(check, SoundCheck))
         self.segments = tuple(check for check in self if isinstance(check, SegmentCheck))
@@ -92,9 +92,21 @@ class CheckSet:
 
     @property
     def stall(self) -> Stall:
-        check = self._all[Stall.condition]
-        assert isinstance(check, Stall)  # noqa: S101 - it is in the registry
+        return self._of(Stall)
+
+    @property
+    def segment_errors(self) -> SegmentErrors:
+        return self._of(SegmentErrors)
+
+    def _of(self, kind: type[C]) -> C:
+        check = self._all[kind.condition]
+        assert isinstance(check, kind)  # noqa: S101 - it is in the registry
         return check
+
+    def renewed(self) -> None:
+        """Another rendition is watched from now on."""
+        for check in self:
+            check.renewed()
 
     def segment(self, seen: SegmentSeen) -> list[Change]:
         return _shown(self.segments, seen, seen.at.plus(seen.seconds))

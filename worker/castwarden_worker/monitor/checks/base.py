@@ -31,9 +31,6 @@ class Check(ABC):
     def configure(self, spec: Checks) -> None:
         """Takes this check's settings; an episode that is under way goes on under them."""
 
-    def meet(self, others: Mapping[str, "Check"]) -> None:  # noqa: B027 - most need no other
-        """Told once of all the stream's checks, for those that leave a matter to another."""
-
     @property
     def alert(self) -> bool:
         return self.episode.is_open

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a dark picture shows: nothing, a logo, or something that makes it a picture. Shared by the checks of pictures.
+"""What a dark picture shows: nothing, a logo, or something that makes it a picture. For the checks of pictures.
 
 Dark is what ffmpeg's blackdetect calls black, unless it is coloured: a blue screen has the luma of black. Dark alone is
 not black: credits and a torch in the night take less than 2 % of a picture, and there is something to see.
@@ -12,14 +12,12 @@ import numpy as np
 from castwarden_model.resources.checks import Checks
 from numpy.typing import NDArray
 
-from ..episode import Moment
 from ..seen import BLACK_AREA, BLACK_LUMA, Picture, Plane
 
 Mask = NDArray[np.bool_]
 
 _LEAST = 0.0007  # share of the picture: what is smaller is noise, not a thing
 _MARGIN = 0.2  # share of width or height: a logo begins this near to the border
-_SAME = 0.6  # overlap over union of two masks of the same thing
 _COLOURED = 32  # difference of chroma to grey, of 255, from which on a dark colour is seen as one
 _NEIGHBOURS = 4  # bright samples in 3 x 3, itself included: a thing is no speck and no line at the picture's edge
 
@@ -106,41 +104,6 @@ class Darkness:
         if area > self.logo_area or outside > (1 - self.area) * thing.size:
             return None
         return Seen(Look.LOGO, thing, area)
-
-
-class DarkRun:
-    """Follows dark pictures as long as at most one thing stands still in them; what changes is a picture."""
-
-    def __init__(self) -> None:
-        self.darkness = Darkness()
-        self.since: Moment | None = None
-        self._thing: Mask | None = None
-
-    def judge(self, picture: Picture) -> Look:
-        """What `see` would say. Changes nothing."""
-        seen = self.darkness.see(picture)
-        return Look.LIT if self._other(seen.thing) else seen.look
-
-    def see(self, picture: Picture) -> tuple[Look, Seen]:
-        """What there is to see, given what was there before: another thing than before is not a logo."""
-        seen = self.darkness.see(picture)
-        if seen.look is Look.LIT:
-            self.since = self._thing = None
-        elif self.since is None or self._other(seen.thing):
-            look = seen.look if self.since is None else Look.LIT
-            self.since, self._thing = picture.at, seen.thing
-            return look, seen
-        elif self._thing is None:
-            self._thing = seen.thing
-        return seen.look, seen
-
-    def _other(self, thing: Mask | None) -> bool:
-        before = self._thing
-        if before is None or thing is None:
-            return False
-        if before.shape != thing.shape:
-            return True
-        return int(np.count_nonzero(before & thing)) < _SAME * int(np.count_nonzero(before | thing))
 
 
 def _off_grey(plane: Plane) -> int:
