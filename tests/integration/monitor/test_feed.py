@@ -73,10 +73,10 @@ async def test_what_an_analysis_has_found_is_told_although_watching_was_stopped(
     class Slow(Analyzer):
         began, go_on = threading.Event(), threading.Event()
 
-        def analyze(self, *given: Any) -> Analysis:
+        def analyze(self, *given: Any, **options: Any) -> Analysis:
             self.began.set()
             self.go_on.wait(60)
-            return super().analyze(*given)
+            return super().analyze(*given, **options)
 
     notes, slow = Notes(), Slow(CheckSet(Checks()))
     running = asyncio.create_task(feed(notes, slow).run(Server(1, lambda _: b"<html>"), "http://origin.example/x.m3u8"))

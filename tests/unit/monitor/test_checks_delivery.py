@@ -203,6 +203,12 @@ class TestPdtJump:
         rows[19] = replace(rows[19], program_time=None)
         assert told(configured(PdtJump()), rows[:39] + rows[40:]) == []
 
+    def test_dates_that_go_on_while_the_stream_pauses_are_right(self) -> None:
+        rows = [replace(seen, arrived=(seen.program_time or 0) + 8) for seen in self.rows((20, 30.0))]
+        assert told(configured(PdtJump()), rows) == []
+        hasty = [replace(seen, arrived=seen.at.wall + 8) for seen in self.rows((20, 3.0))]
+        assert len(told(configured(PdtJump()), hasty)) == 2
+
     def test_each_rendition_has_its_own_dates(self) -> None:
         sound = [replace(seen, rendition="audio", program_time=seen.at.wall + 9) for seen in segments(60)]
         both = [seen for pair in zip(self.rows(), sound, strict=True) for seen in pair]

@@ -17,7 +17,7 @@ from .eyes import Eyes
 from .groups import Place
 from .media import Init, Media, Track, demux
 from .playlist import Segment
-from .seen import SegmentSeen, TrackSeen
+from .seen import Kind, SegmentSeen, TrackSeen
 from .timeline import Timeline
 
 _WRAP = 2**33 / 90_000
@@ -40,6 +40,7 @@ class Analyzer:
         self.timeline = Timeline(follow)
         self.eyes = Eyes(checks.pictures)
         self.ears = Ears(checks.sounds)
+        self.sought: frozenset[Kind] = frozenset([*(["video"] if video else ()), *(["audio"] if audio else ())])
         self._video = video
         self._audio = audio
         self._checks: tuple[Check, ...] = (*(checks.pictures if video else ()), *(checks.sounds if audio else ()))
@@ -105,8 +106,9 @@ class Analyzer:
             changes += self._sense(media, place, until)
         seen = replace(
             _announced(segment, Moment(start, wall)),
-            video=_track(media.video, *self.eyes.size) if self._video else None,
-            audio=_track(media.audio, None, None, *self.ears.form) if self._audio else None,
+            video=_video(media.video, self.eyes) if self._video else None,
+            audio=_audio(media.audio, self.ears) if self._audio else None,
+            sought=self.sought,
             error=media.damage or _too_short(tracks, segment.duration) or _undecodable(senses, before),
             shallow=shallow,
         )
@@ -137,7 +139,7 @@ class Analyzer:
     ) -> Analysis:
         start = Moment(self.timeline.edge, wall)
         self.skip(segment.duration)
-        return Analysis(replace(_announced(segment, start), error=error, remark=remark))
+        return Analysis(replace(_announced(segment, start), error=error, remark=remark, sought=self.sought))
 
     def _lost(self) -> None:
         self.eyes.lost()
@@ -156,16 +158,27 @@ def _announced(segment: Segment, at: Moment) -> SegmentSeen:
     )
 
 
-def _track(
-    track: Track | None,
-    width: int | None = None,
-    height: int | None = None,
-    rate: int | None = None,
-    channels: int | None = None,
-) -> TrackSeen | None:
+def _video(track: Track | None, eyes: Eyes) -> TrackSeen | None:
     if track is None or not track.samples:
         return None
-    return TrackSeen(track.codec, track.size, track.first_pts, track.last_pts, width, height, rate, channels)
+    keys = [sample.size for sample in track.samples if sample.key]
+    return replace(
+        _track(track),
+        width=eyes.size[0],
+        height=eyes.size[1],
+        key_size=sum(keys) / len(keys) if keys else None,
+        detail=eyes.last.detail if eyes.last else None,
+    )
+
+
+def _audio(track: Track | None, ears: Ears) -> TrackSeen | None:
+    if track is None or not track.samples:
+        return None
+    return replace(_track(track), rate=ears.form[0], channels=ears.form[1])
+
+
+def _track(track: Track) -> TrackSeen:
+    return TrackSeen(track.codec, track.size, track.first_pts, track.last_pts)
 
 
 def _placing(first_pts: float, start: Moment) -> Place:

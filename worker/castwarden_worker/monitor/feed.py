@@ -13,11 +13,12 @@ from .episode import Moment
 from .errors import FetchError, PlaylistError, Refused, StreamError, Unreadable
 from .fetch import Fetcher, Page, Payload
 from .playlist import MediaPlaylist, MultivariantPlaylist, parse
-from .seen import PlaylistSeen, SegmentSeen
+from .seen import Kind, PlaylistSeen, SegmentSeen
 from .tracker import Arrival, Tracker, Update
 
 _BACKLOG = 32  # segments waiting; live media beyond that is skipped and counts as missed
 _PATIENCE = 3  # refusals in a row before the source is given up
+_LATE, _LATE_SECONDS = 3, 15.0  # durations, and seconds, that a segment may wait and still be looked at deeply
 _FIRST_PATIENCE = 5  # failures of any kind before the first playlist
 
 
@@ -36,6 +37,8 @@ class Job:
     base: str
     wall: float
     announced: float  # monotonic
+    arrived: float  # the same as Unix time
+    live: bool  # not of a finished playlist, nor of the backlog of the first load, which may take its time
 
 
 class Feed:
@@ -56,6 +59,7 @@ class Feed:
         self.problem: str | None = None
         self.newest: SegmentSeen | None = None
         self.rendition = rendition
+        self.announced: frozenset[Kind] = frozenset()  # tracks that the multivariant playlist promises
         self._on_playlist = on_playlist
         self._on_segment = on_segment
         self._clock = clock
@@ -101,10 +105,11 @@ class Feed:
     async def _announce(self, update: Update, page: Page) -> None:
         await self._on_playlist(self._loaded(update), update)
         now, announced = self._clock(), asyncio.get_running_loop().time()
+        live = not update.ended and self.tracker.new_count > 0
         for arrival in update.new:
             segment = arrival.segment
             wall = now - arrival.behind - segment.duration if segment.program_time is None else segment.program_time
-            job = Job(arrival, page.url, wall, announced)
+            job = Job(arrival, page.url, wall, announced, now, live)
             if update.ended:
                 await self._queue.put(job)
             else:
@@ -120,7 +125,7 @@ class Feed:
         while job := await self._queue.get():
             dropped, self._dropped = self._dropped, 0.0
             found = await self._get(fetcher, job)
-            await to_its_end(self._analyse(job, found, job.arrival.missed + dropped))
+            await to_its_end(self._analyse(job, found, job.arrival.missed + dropped, late=dropped > 0))
 
     async def _get(self, fetcher: Fetcher, job: Job) -> Payload | StreamError | None:
         """The segment, or why it could not be had; None for one that is announced as a gap."""
@@ -135,18 +140,29 @@ class Feed:
         self._locked_out = 0
         return payload
 
-    async def _analyse(self, job: Job, found: Payload | StreamError | None, missed: float) -> None:
+    async def _analyse(self, job: Job, found: Payload | StreamError | None, missed: float, *, late: bool) -> None:
+        """`late`: segments before it were skipped already. One that has waited long is not looked at deeply."""
         segment = job.arrival.segment
         if missed:
             self.analyzer.skip(missed)
         waited = asyncio.get_running_loop().time() - job.announced
+        shallow = job.live and waited > max(_LATE * segment.duration, _LATE_SECONDS)
         if isinstance(found, Payload):
-            analysis = await asyncio.to_thread(self.analyzer.analyze, segment, found.data, found.init, job.wall)
+            analysis = await asyncio.to_thread(
+                self.analyzer.analyze, segment, found.data, found.init, job.wall, shallow=shallow
+            )
         elif isinstance(found, Unreadable):
             analysis = self.analyzer.missing(segment, job.wall, None, remark=str(found))
         else:
             analysis = self.analyzer.missing(segment, job.wall, None if found is None else str(found))
-        seen = replace(analysis.seen, rendition=self.rendition, waited=waited)
+        seen = replace(
+            analysis.seen,
+            rendition=self.rendition,
+            announced=self.announced,
+            shallow=shallow or late,
+            arrived=job.arrived,
+            waited=waited,
+        )
         if isinstance(found, Payload):
             seen = replace(seen, size=found.size, took=found.took, ttfb=found.ttfb)
         self.newest = seen
@@ -208,3 +224,21 @@ def media_playlist(page: Page) -> MediaPlaylist:
     if isinstance(playlist, MultivariantPlaylist):
         raise PlaylistError("a multivariant playlist where a media playlist was announced")
     return playlist
+
+
+async def first_to_fail(running: list["asyncio.Task[Outcome]"], straggler: float | None) -> Outcome:
+    """UNAVAILABLE as soon as one feed is; ENDED once all have ended, or one has and the other is long overdue."""
+    pending = set(running)
+    try:
+        while pending:
+            timeout = straggler if len(pending) < len(running) else None
+            done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if any(task.result() is Outcome.UNAVAILABLE for task in done):
+                return Outcome.UNAVAILABLE
+            if not done:
+                break
+        return Outcome.ENDED
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 
 from .errors import PlaylistError
 from .playlist import MultivariantPlaylist, Rendition, Variant
+from .seen import Kind
 
 _AUDIO_CODECS = ("mp4a", "ac-3", "ec-3", "opus", "flac", "alac", "mp3")
+_NEITHER = ("stpp", "wvtt", "tx3g")  # subtitles
+_SOUND: frozenset[Kind] = frozenset(("audio",))
+_PICTURE: frozenset[Kind] = frozenset(("video",))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """URIs as written in the multivariant playlist. `audio` is None when the sound is muxed into `main`."""
+    """URIs as written in the multivariant playlist. `audio` is None when the sound is muxed into `main`.
+
+    `announced` are the tracks that the playlist promises, `format` is what else it says of the variant: another one
+    means that another rendition is watched.
+    """
 
     main: str
     audio: str | None = None
+    announced: frozenset[Kind] = frozenset()
+    format: tuple[int | None, int, str] = (None, 0, "")
 
 
 def choose(playlist: MultivariantPlaylist) -> Choice:
@@ -25,13 +35,25 @@ def choose(playlist: MultivariantPlaylist) -> Choice:
     smallest = min(candidates, key=lambda variant: (variant.height or 100_000, variant.bandwidth))
     sound = _sound(playlist.audio, smallest.audio)
     separate = sound.uri if sound else None
-    return Choice(smallest.uri, separate if separate != smallest.uri else None)
+    return Choice(
+        smallest.uri,
+        separate if separate != smallest.uri else None,
+        _announced(smallest) | (_SOUND if separate else frozenset()),
+        (smallest.height, smallest.bandwidth, smallest.codecs),
+    )
 
 
 def _has_picture(variant: Variant) -> bool:
     if variant.height is not None or not variant.codecs:
         return True
     return not all(codec.strip().lower().startswith(_AUDIO_CODECS) for codec in variant.codecs.split(","))
+
+
+def _announced(variant: Variant) -> frozenset[Kind]:
+    codecs = [codec.strip().lower() for codec in variant.codecs.split(",") if codec.strip()]
+    sound = any(codec.startswith(_AUDIO_CODECS) for codec in codecs)
+    picture = variant.height is not None or any(not codec.startswith(_NEITHER + _AUDIO_CODECS) for codec in codecs)
+    return (_SOUND if sound else frozenset()) | (_PICTURE if picture else frozenset())
 
 
 def _sound(renditions: tuple[Rendition, ...], group: str | None) -> Rendition | None:

@@ -120,6 +120,7 @@ class SegmentSeen:
     took: float | None = None
     ttfb: float | None = None
     shallow: bool = False
+    arrived: float | None = None  # Unix time of the load that announced it
     waited: float = 0.0  # seconds from its announcement until it was looked at
     sought: frozenset[Kind] = BOTH
     announced: frozenset[Kind] = frozenset()

@@ -20,20 +20,20 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import aiohttp
-from castwarden_model.conditions import CONDITIONS, Group
 from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Transition
-from castwarden_model.resources.monitor import Health, MonitorSpec, Statistics, StreamState
+from castwarden_model.resources.monitor import MonitorSpec, Statistics, StreamState
 
 from . import facts
 from .analyzer import Analysis, Analyzer
 from .checks import CheckSet
 from .episode import Change, Moment
 from .errors import StreamError
-from .feed import Feed, Outcome, media_playlist
+from .feed import Feed, Outcome, first_to_fail, media_playlist
 from .fetch import Fetcher, Page, join
+from .health import count, health_of
 from .playlist import MultivariantPlaylist, parse
 from .renditions import choose
-from .seen import ClockSeen, Picture, PlaylistSeen, SegmentSeen
+from .seen import ClockSeen, Kind, Picture, PlaylistSeen, SegmentSeen
 from .tracker import Tracker, Update
 from .view import View, view_of
 
@@ -46,13 +46,7 @@ _OPEN_WAIT = 2.0
 _STRAGGLER = 30.0  # seconds that one rendition may end after the other
 
 Emit = Callable[[Transition | Occurrence], Awaitable[None]]
-_COUNTERS = {"black": "blackout_events", "freeze": "freeze_events", "silence": "silence_events"}
-_SEEN_IN = {
-    track: [name for name, entry in CONDITIONS.items() if entry.group == group] + [f"{track}_missing"]
-    for track, group in (("video", Group.PICTURE), ("audio", Group.SOUND))
-}
 _RENDITIONS: tuple[Literal["main", "audio"], ...] = ("main", "audio")
-_UNSEEABLE = ("segment_errors", "playlist_errors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,8 @@ class Watch:
         self._ended: str | None = None
         self._title: str | None = None
         self._last: SegmentSeen | None = None
+        self._tracks: set[Kind] = set()  # that were there at any time
+        self._format: tuple[object, ...] | None = None  # of the rendition that is watched, by its multivariant playlist
         self._last_check: float | None = None
         self._prime(open)
 
@@ -143,13 +139,14 @@ class Watch:
 
     def observation(self) -> MonitorObservation:
         """The state as the gateway keeps it."""
+        carried: dict[str, frozenset[Kind]] = {feed.rendition: feed.analyzer.sought for feed in self.feeds}
         checked = None if self._last_check is None else datetime.fromtimestamp(self._last_check, UTC)
         return MonitorObservation(
             stream=self._state,
             title=self._title,
             reason=self._ended or self.problem,
-            video=self._health("video", seen=bool(self._last and self._last.video)),
-            audio=self._health("audio", seen=any(feed.analyzer.ears.last for feed in self.feeds)),
+            video=health_of("video", self.checks, carried, seen="video" in self._tracks),
+            audio=health_of("audio", self.checks, carried, seen="audio" in self._tracks),
             last_check_at=checked,
             statistics=self.statistics.model_copy(deep=True),
         )
@@ -171,13 +168,6 @@ class Watch:
             return StreamState.UNKNOWN
         return StreamState.STALLED if self.checks.stall.alert else StreamState.LIVE
 
-    def _health(self, track: str, *, seen: bool) -> Health:
-        if self.checks.open(_UNSEEABLE):
-            return Health.ERROR if seen else Health.UNKNOWN
-        if self.checks.open(_SEEN_IN[track]):
-            return Health.WARNING
-        return Health.OK if seen else Health.UNKNOWN
-
     def _prime(self, conditions: Iterable[OpenCondition]) -> None:
         for known in conditions:
             if check := self.checks.named(known.condition):
@@ -193,17 +183,21 @@ class Watch:
         if page is None:
             return Outcome.UNAVAILABLE
         playlist = parse(page.data)
+        announced: frozenset[Kind] = frozenset()
         if isinstance(playlist, MultivariantPlaylist):
             choice = choose(playlist)
             urls = [join(page.url, uri) for uri in (choice.main, choice.audio) if uri]
-            first = None
+            first, announced = None, choice.announced
+            self._watches(choice.format)
         else:
             urls, first = [source.url], page
         self._arrange(separate=len(urls) > 1)
+        for feed in self.feeds:
+            feed.announced = announced & feed.analyzer.sought
         running = [
             asyncio.create_task(feed.run(fetcher, url, first)) for feed, url in zip(self.feeds, urls, strict=True)
         ]
-        return await _first_to_fail(running, None if self._whole else _STRAGGLER)
+        return await first_to_fail(running, None if self._whole else _STRAGGLER)
 
     async def _open(self, fetcher: Fetcher, url: str) -> Page | None:
         """Loads the first playlist; None when that is in vain."""
@@ -222,6 +216,12 @@ class Watch:
                 self._unopened = None
                 return page
         return None
+
+    def _watches(self, format: tuple[object, ...]) -> None:  # noqa: A002 - the field's word
+        """Another format than before is another rendition, and no fault of the stream."""
+        if self._format not in (None, format):
+            self.checks.renewed()
+        self._format = format
 
     def _arrange(self, *, separate: bool) -> None:
         """One feed, or two when picture and sound come apart. What was learnt is kept while that does not change."""
@@ -259,12 +259,14 @@ class Watch:
     async def _loaded(self, seen: PlaylistSeen, update: Update | None) -> None:
         if update and update.epoch_changed and seen.rendition == "main":
             await self._emit(facts.epoch_changed(*update.epoch_changed, self._clock()))
-        await self._tell(self.checks.playlist(seen))
+        if self._started or seen.error is None:  # a stream that has not begun has no playlist yet
+            await self._tell(self.checks.playlist(seen))
 
     async def _analysed(self, analysis: Analysis) -> None:
         seen = analysis.seen
         if seen.rendition == "main":
             self._last = seen
+        self._tracks |= {*(["video"] if seen.video else ()), *(["audio"] if seen.audio else ())}
         self._last_check = self._clock()
         self.statistics.total_segments_analyzed += 1
         self.statistics.segment_errors += seen.error is not None
@@ -275,36 +277,11 @@ class Watch:
 
     async def _tell(self, changes: Iterable[Change], seen: SegmentSeen | None = None) -> None:
         for change in changes:
-            self._count(change)
+            count(change, self.statistics)
             check = self.checks.named(change.condition)
             measured = check.measured() if check else {}
             await self._emit(facts.transition(change, seen or self._last, self._clock(), measured))
 
-    def _count(self, change: Change) -> None:
-        if change.raised:
-            counts = self.statistics.alerts
-            counts[change.condition] = counts.get(change.condition, 0) + 1
-            if counter := _COUNTERS.get(change.condition):
-                setattr(self.statistics, counter, getattr(self.statistics, counter) + 1)
-
     def _now(self) -> Moment:
         """The edge of media, now."""
         return Moment(self.feeds[0].analyzer.timeline.edge if self.feeds else 0.0, self._clock())
-
-
-async def _first_to_fail(running: list["asyncio.Task[Outcome]"], straggler: float | None) -> Outcome:
-    """UNAVAILABLE as soon as one feed is; ENDED once all have ended, or one has and the other is long overdue."""
-    pending = set(running)
-    try:
-        while pending:
-            timeout = straggler if len(pending) < len(running) else None
-            done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if any(task.result() is Outcome.UNAVAILABLE for task in done):
-                return Outcome.UNAVAILABLE
-            if not done:
-                break
-        return Outcome.ENDED
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)

@@ -67,6 +67,8 @@ class CheckSet:
 
     def __init__(self, spec: Checks) -> None:
         self._all: dict[str, Check] = {kind.condition: kind() for kind in REGISTRY}
+        for check in self:
+            check.meet(self._all)
         self.pictures = tuple(check for check in self if isinstance(check, PictureCheck))
         self.sounds = tuple(check for check in self if isinstance(check, SoundCheck))
         self.segments = tuple(check for check in self if isinstance(check, SegmentCheck))

@@ -13,7 +13,6 @@ class ErrorRate:
     """Drives `episode` by tries that went well or did not."""
 
     def __init__(self, episode: Episode) -> None:
-        self.last_error: str | None = None
         self._episode = episode
         self._consecutive = 3
         self._ratio = 0.2
@@ -37,12 +36,16 @@ class ErrorRate:
             # Good ones can end an episode; they never make one that is only a candidate.
             change = episode.observe(at, bad=False) if episode.is_open else None
             return change or (episode.hold(end) if episode.is_open else None)
-        self.last_error = error
         if episode.is_open:
             return episode.observe(at, bad=True)
         if first := self._first_of_too_many():
             return episode.reached(end, first)
         return None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a try in the window did not go well."""
+        return any(broken for _, _, broken in self._seen)
 
     def _first_of_too_many(self) -> Moment | None:
         row = list(takewhile(lambda seen: seen[2], reversed(self._seen)))

@@ -18,7 +18,7 @@ class SegmentErrors(SegmentCheck):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rates = {rendition: ErrorRate(self.episode) for rendition in ("main", "audio")}
+        self.rates: dict[str, ErrorRate] = {rendition: ErrorRate(self.episode) for rendition in ("main", "audio")}
         self._last = "unknown"
 
     def configure(self, spec: Checks) -> None:
@@ -29,6 +29,10 @@ class SegmentErrors(SegmentCheck):
     def observe(self, seen: SegmentSeen) -> Change | None:
         self._last = seen.error or self._last
         return self.rates[seen.rendition].observe(seen.at, seen.seconds, seen.error)
+
+    def is_broken(self, rendition: str) -> bool:
+        """Whether this rendition had errors of late."""
+        return self.rates[rendition].is_broken
 
     def measured(self) -> Mapping[str, float | str]:
         return {"error": self._last}
