@@ -95,7 +95,7 @@ _STRUCTURE = (
     ),
     _alert(
         "quality_drop", Group.STRUCTURE, "Height or bitrate fell far below its median.", "Quality is back.",
-        bitrate_kbps=412.0, median_kbps=2980.0, height=720,
+        bitrate_kbps=412.0, median_kbps=2980.0, height=720, median_height=720,
     ),
 )  # fmt: skip
 _DELIVERY = (
@@ -156,7 +156,7 @@ _SOURCE = (
     _alert(
         "analysis_degraded", Group.PROBE, "The worker cannot keep up and looks less deeply; this says nothing about the"
         " stream.", "The worker looks as deeply as it should again.", event="probe.degraded",
-        reason="segments wait longer than they play", waiting=9,
+        reason="segments wait too long to be looked at", waited_sec=21.4,
     ),
 )  # fmt: skip
 

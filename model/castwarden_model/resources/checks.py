@@ -145,13 +145,16 @@ class AvDriftCheck(CheckSpec):
 
 
 class CodecChangeCheck(CheckSpec):
-    """Codec, picture size, sample rate or channels changed in mid-stream."""
+    """Codec, picture size, sample rate or channels changed in mid-stream. Over when the usual format is back."""
 
     clear_after: Duration = _clears(60, "Media time of the new format after which it counts as the usual one.")
 
 
 class QualityDropCheck(CheckSpec):
-    """Picture height or bitrate fell far below the stream's own median of the last five minutes."""
+    """Picture height or bitrate fell far below the stream's own median of the last five minutes.
+
+    A picture that rests, or shows less, takes fewer bytes: that is no drop.
+    """
 
     raise_after: Duration = _raises(60, "Media time that quality must be low.")
     clear_after: Duration = _clears(60)

@@ -127,6 +127,10 @@ class TestAvDrift:
         raised, cleared = told(configured(AvDrift()), self.muxed([0.02] * 10 + [1.02] * 5 + [0.02] * 5))
         assert (raised.at.media, cleared.duration) == (50.0, 20.0)
 
+    def test_drift_that_begins_early_does_not_take_the_baseline_along(self) -> None:
+        (raised,) = told(configured(AvDrift()), self.muxed(max(0.0, 0.16 * (number - 5)) for number in range(15)))
+        assert raised.began_wall == WALL + 36
+
     @pytest.mark.parametrize("sign", [1, -1])
     def test_slow_drift_is_found_however_slow(self, sign: int) -> None:
         (raised,) = told(configured(AvDrift()), self.muxed(sign * 0.001 * number for number in range(700)))
@@ -229,8 +233,8 @@ class TestQualityDrop:
     def test_fewer_bytes_for_the_same_picture_are_a_drop_until_they_are_back(self) -> None:
         low = {"size": 150_000, "key_size": 25_000.0}
         raised, cleared = told(configured(QualityDrop()), self.rows((30, {}), (30, low), (40, {})))
-        assert 120 <= raised.began_wall - WALL <= 132
-        assert cleared.duration == pytest.approx(120, abs=12)
+        assert (raised.at.media, raised.began_wall) == (180.0, WALL + 120)
+        assert (cleared.at.media, cleared.duration) == (300.0, 120.0)
 
     def test_it_does_not_end_because_it_lasts(self) -> None:
         low = {"size": 150_000, "key_size": 25_000.0}

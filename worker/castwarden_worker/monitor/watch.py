@@ -254,7 +254,8 @@ class Watch:
                 idle = loop.time() - min(arrivals)
                 target = max(feed.tracker.target_duration for feed in self.feeds)
                 count = min(feed.tracker.new_count for feed in self.feeds)
-                await self._tell(self.checks.clock(ClockSeen(self._now(), idle, target, count)))
+                part = self.feeds[0].tracker.part_target
+                await self._tell(self.checks.clock(ClockSeen(self._now(), idle, target, count, part)))
 
     async def _loaded(self, seen: PlaylistSeen, update: Update | None) -> None:
         if update and update.epoch_changed and seen.rendition == "main":

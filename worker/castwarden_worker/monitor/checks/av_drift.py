@@ -17,7 +17,7 @@ from .base import SegmentCheck
 
 _WRAP = 2**33 / 90_000  # MPEG-TS timestamps begin anew after 26.5 hours
 _ENOUGH = 3  # segments for a baseline
-_MUXED = 60.0  # seconds of media at the beginning that make the baseline of offsets that are absolute
+_MUXED = 30.0  # seconds of media at the beginning that make the baseline of offsets that are absolute
 _SEPARATE = 300.0  # seconds at the end that make the one of offsets that add up: durations in playlists are rounded
 
 
@@ -62,8 +62,8 @@ class AvDrift(SegmentCheck):
     def _is_off(self, media: float, offset: float, *, separate: bool) -> bool:
         if len(self._known) >= _ENOUGH:
             self.baseline = median(value for _, value in self._known)
-            if abs(offset - self.baseline) > self.limit:
-                return True
+            if abs(offset - self.baseline) > self.limit / 2:  # on its way: it must not take the baseline along
+                return abs(offset - self.baseline) > self.limit
         if separate:
             while self._known and self._known[0][0] < media - _SEPARATE:
                 self._known.popleft()

@@ -40,14 +40,12 @@ class CodecChange(SegmentCheck):
             elif (known := self._new.get(name)) is None or known[0] != value:
                 self._new[name] = (value, seen.at.media)
                 self._told = (name, usual, value)
-        if self._new and self._settled(seen):
+        end = seen.at.plus(seen.seconds)
+        if self._new and all(end.media - since >= self.clear_after - 1e-6 for _, since in self._new.values()):
             self._usual |= {name: value for name, (value, _) in self._new.items()}
             self._new.clear()
-            return self.episode.close(seen.at)
+            return self.episode.close(end)
         return self.episode.observe(seen.at, bad=bool(self._new)) if now else None
-
-    def _settled(self, seen: SegmentSeen) -> bool:
-        return all(seen.at.media - since >= self.clear_after - 1e-6 for _, since in self._new.values())
 
     def renewed(self) -> None:
         self._usual.clear()

@@ -9,11 +9,12 @@ is to see (a dark or empty picture has none), and below all but a tenth of those
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import fmean, median
 
 from castwarden_model.resources.checks import Checks
 
-from ..episode import Change
+from ..episode import Change, Moment
 from ..seen import SegmentSeen, TrackSeen
 from .base import SegmentCheck
 
@@ -24,7 +25,7 @@ _SPAN = 10.0  # seconds of media that are judged together: segments differ
 
 @dataclass(frozen=True, slots=True)
 class _Quality:
-    media: float
+    at: Moment
     height: float | None
     kbps: float
     key_size: float | None
@@ -41,7 +42,6 @@ class QualityDrop(SegmentCheck):
         self.ratio = 0.6
         self._usual: deque[_Quality] = deque()
         self._recent: deque[_Quality] = deque()
-        self._told: dict[str, float | str] = {}
 
     def configure(self, spec: Checks) -> None:
         given = spec.quality_drop
@@ -53,35 +53,42 @@ class QualityDrop(SegmentCheck):
             return None
         now = _quality(seen, seen.video)
         _append(self._recent, now, _SPAN)
-        bad = self._is_known and self._is_low()
+        bad = self._is_known and self._is_low(list(self._recent))
+        began = self._began(bad=bad) if bad != bool(self.episode.bad) else now
         if not bad:
             _append(self._usual, now, _WINDOW)
-        change = self.episode.observe(seen.at, bad=bad)
+        change = self.episode.observe(seen.at, bad=bad, since=began.at)
         return change or self.episode.hold(seen.at.plus(seen.seconds))
 
     @property
     def _is_known(self) -> bool:
-        return bool(self._usual) and self._usual[-1].media - self._usual[0].media >= _ENOUGH
+        return bool(self._usual) and self._usual[-1].at.media - self._usual[0].at.media >= _ENOUGH
 
-    def _is_low(self) -> bool:
-        usual, recent = self._usual, self._recent
-        kbps, height = fmean(one.kbps for one in recent), recent[-1].height
-        self._told = {"bitrate_kbps": round(kbps, 1), "median_kbps": round(median(one.kbps for one in usual), 1)}
-        if height is not None:
-            self._told["height"] = height
-            heights = _there(one.height for one in usual)
-            if heights and height < self.ratio * (before := median(heights)):
-                self._told["median_height"] = before
-                return True
-        share = self._detail()
-        keys, usual_keys = _there(one.key_size for one in recent), _there(one.key_size for one in usual)
-        if share is None or not keys or not usual_keys:
+    def _began(self, *, bad: bool) -> _Quality:
+        """The first of the newest segments that are low, or are not: the mean tells it late."""
+        row = list(takewhile(lambda one: self._is_low([one]) == bad, reversed(self._recent)))
+        return row[-1] if row else self._recent[-1]
+
+    def _is_low(self, recent: list[_Quality]) -> bool:
+        usual = self._usual
+        if not usual:
             return False
-        return kbps < self._least([one.kbps for one in usual], share) and fmean(keys) < self._least(usual_keys, share)
+        kbps, height, heights = (
+            fmean(one.kbps for one in recent),
+            recent[-1].height,
+            _there(one.height for one in usual),
+        )
+        if height is not None and heights and height < self.ratio * median(heights):
+            return True
+        share = self._detail(recent[-1].detail)
+        keys, usual_keys = _there(one.key_size for one in recent), _there(one.key_size for one in usual)
+        if share is None or not usual_keys or kbps >= self._least([one.kbps for one in usual], share):
+            return False
+        return bool(keys) and fmean(keys) < self._least(usual_keys, share)
 
-    def _detail(self) -> float | None:
+    def _detail(self, now: float | None) -> float | None:
         """The share of the usual detail that there is to see, at most 1; None when that is not known."""
-        before, now = _there(one.detail for one in self._usual), self._recent[-1].detail
+        before = _there(one.detail for one in self._usual)
         if now is None or not before:
             return None
         return min(1.0, now / max(median(before), 1e-6))
@@ -95,17 +102,22 @@ class QualityDrop(SegmentCheck):
         self._recent.clear()
 
     def measured(self) -> Mapping[str, float | str]:
-        return self._told
+        if not (self._usual and self._recent):
+            return {}
+        now = fmean(one.kbps for one in self._recent)
+        found = {"bitrate_kbps": round(now, 1), "median_kbps": round(median(one.kbps for one in self._usual), 1)}
+        height, heights = self._recent[-1].height, _there(one.height for one in self._usual)
+        return found if height is None else found | {"height": height, "median_height": median(heights or [height])}
 
 
 def _quality(seen: SegmentSeen, video: TrackSeen) -> _Quality:
     kbps = video.size * 8 / 1000 / seen.seconds
-    return _Quality(seen.at.media, video.height, kbps, video.key_size, video.detail)
+    return _Quality(seen.at, video.height, kbps, video.key_size, video.detail)
 
 
 def _append(row: deque[_Quality], now: _Quality, seconds: float) -> None:
     row.append(now)
-    while row[0].media <= now.media - seconds:
+    while row[0].at.media <= now.at.media - seconds:
         row.popleft()
 
 
