@@ -2,7 +2,11 @@
 """Fetching within limits, from servers that behave badly."""
 
 import asyncio
+import gzip
+import resource
+import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -11,7 +15,7 @@ from castwarden_base.http import outbound_session
 from castwarden_worker.monitor import fetch
 from castwarden_worker.monitor.errors import FetchError, Refused, SegmentError, StreamError, Unreadable
 from castwarden_worker.monitor.fetch import Fetcher
-from castwarden_worker.monitor.playlist import ByteRange, Key, Segment
+from castwarden_worker.monitor.playlist import ByteRange, Init, Key, Segment
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
@@ -48,12 +52,48 @@ async def part(request: web.Request) -> web.Response:
     return web.Response(status=206, body=BODY[int(begin) : int(end) + 1])
 
 
+async def ranged(request: web.Request) -> web.Response:
+    """A server that sends another range than it was asked for."""
+    return web.Response(status=206, body=BODY[:10], headers={"Content-Range": "bytes 0-9/1000"})
+
+
+async def bomb(request: web.Request) -> web.StreamResponse:
+    """A quarter of a gigabyte of zeros in a quarter of a megabyte, whatever the client accepts."""
+    response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
+    await response.prepare(request)
+    packer = zlib.compressobj(9, wbits=31)
+    with suppress(ConnectionError):
+        for _ in range(256):
+            await response.write(packer.compress(bytes(2**20)))
+        await response.write(packer.flush())
+    return response
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    """As fast as it is read; says how long it is when it is asked to."""
+    length = request.query.get("length")
+    response = web.StreamResponse(headers={"Content-Length": length} if length else {})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await response.write(bytes(2**18))
+    return response
+
+
+async def packed(request: web.Request) -> web.Response:
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=b"#EXTM3U\n" * 1000)
+    return web.Response(body=gzip.compress(b"#EXTM3U\n" * 1000), headers={"Content-Encoding": "gzip"})
+
+
 async def fixed(request: web.Request) -> web.Response:
     bodies = {
         "whole": BODY,
         "key": SECRET,
         "short-key": b"short",
         "sealed": encrypted((7).to_bytes(16)),
+        "sealed-init": encrypted(bytes(16)),
+        "other-key": bytes(16),
         "large": bytes(5000),
     }
     return web.Response(body=bodies[request.match_info["name"]])
@@ -73,6 +113,10 @@ async def server() -> AsyncIterator[str]:
     application.router.add_get("/drip", drip)
     application.router.add_get("/cut", cut)
     application.router.add_get("/part", part)
+    application.router.add_get("/ranged", ranged)
+    application.router.add_get("/bomb", bomb)
+    application.router.add_get("/endless", endless)
+    application.router.add_get("/packed", packed)
     application.router.add_get("/{name}", fixed)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -107,6 +151,62 @@ async def test_a_body_over_the_limit_is_refused(
     monkeypatch.setattr(fetch, "MAX_SEGMENT", 4999)
     with pytest.raises(FetchError, match="5000 bytes"):
         await Fetcher(session).segment(segment("large"), server, 5)
+
+
+async def test_a_server_that_redirects_slowly_has_no_more_time_than_one_that_does_not(
+    session: aiohttp.ClientSession, server: str
+) -> None:
+    with pytest.raises(FetchError, match="no answer within"):
+        await Fetcher(session).playlist(f"{server}moved?to=/drip", 0.5)
+
+
+@pytest.mark.parametrize("path", ["endless", "endless?length=1000000000"])
+async def test_a_segment_of_a_gigabyte_is_refused_at_the_limit(
+    session: aiohttp.ClientSession, server: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "MAX_SEGMENT", 2**20)
+    fetcher = Fetcher(session)
+    with pytest.raises(FetchError, match=r"more than 1048576|at most 1048576"):
+        await fetcher.segment(segment(path), server, 30)
+    assert fetcher.fetched_bytes < 3 * 2**20
+
+
+async def test_a_playlist_without_end_is_refused_at_the_limit(session: aiohttp.ClientSession, server: str) -> None:
+    with pytest.raises(FetchError, match=f"more than {fetch.MAX_PLAYLIST}"):
+        await Fetcher(session).playlist(f"{server}endless", 30)
+
+
+async def test_a_gzip_bomb_is_refused_at_the_limit_of_what_it_unpacks_to(
+    session: aiohttp.ClientSession, server: str
+) -> None:
+    fetcher = Fetcher(session)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FetchError, match=f"more than {fetch.MAX_PLAYLIST}"):
+        await fetcher.playlist(f"{server}bomb", 30)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
+    assert fetcher.fetched_bytes < 300_000
+
+
+async def test_bytes_are_counted_as_they_came_over_the_wire(session: aiohttp.ClientSession, server: str) -> None:
+    fetcher = Fetcher(session)
+    before = [fetch.FETCHED.labels(kind)._value.get() for kind in ("playlist", "segment", "key")]
+    page = await fetcher.playlist(f"{server}packed", 5)
+    payload = await fetcher.segment(segment("sealed", key=Key("AES-128", "key")), server, 5)
+    after = [fetch.FETCHED.labels(kind)._value.get() for kind in ("playlist", "segment", "key")]
+    unpacked, sealed = len(page.data), payload.size
+    assert (unpacked, sealed) == (8000, 1008)
+    playlist, media, key = (now - then for now, then in zip(after, before, strict=True))
+    assert 0 < playlist < 200
+    assert (media, key) == (1008, 16)
+    assert fetcher.fetched_bytes == playlist + media + key
+
+
+async def test_the_time_of_a_download_is_told_in_all_and_to_the_first_byte(
+    session: aiohttp.ClientSession, server: str
+) -> None:
+    payload = await Fetcher(session).segment(segment("whole"), server, 5)
+    assert payload.ttfb is not None
+    assert 0 < payload.ttfb <= payload.took
 
 
 async def test_an_answer_that_breaks_off_is_a_broken_segment(session: aiohttp.ClientSession, server: str) -> None:
@@ -148,11 +248,57 @@ async def test_byte_ranges_are_asked_for_and_checked(session: aiohttp.ClientSess
         await fetcher.segment(segment("part", byterange=ByteRange(10, 995)), server, 5)
 
 
+async def test_a_server_that_ignores_ranges_is_read_no_further_than_needed(
+    session: aiohttp.ClientSession, server: str
+) -> None:
+    fetcher = Fetcher(session)
+    payload = await fetcher.segment(segment("endless", byterange=ByteRange(10, 5)), server, 30)
+    assert payload.data == bytes(10)
+    assert fetcher.fetched_bytes < 10 * 2**20
+    with pytest.raises(FetchError, match="the server does not know byte ranges"):
+        await fetcher.segment(segment("endless", byterange=ByteRange(10, 2**40)), server, 30)
+
+
+async def test_another_range_than_was_asked_for_is_a_broken_segment(
+    session: aiohttp.ClientSession, server: str
+) -> None:
+    with pytest.raises(SegmentError, match="bytes from 0 instead of 5"):
+        await Fetcher(session).segment(segment("ranged", byterange=ByteRange(10, 5)), server, 5)
+
+
+async def test_a_byte_range_over_the_limit_is_not_even_asked_for(session: aiohttp.ClientSession, server: str) -> None:
+    fetcher = Fetcher(session)
+    with pytest.raises(FetchError, match="at most 67108864 are read"):
+        await fetcher.segment(segment("part", byterange=ByteRange(2**40, 0)), server, 5)
+    assert fetcher.fetched_bytes == 0
+
+
 async def test_encrypted_segments_are_decrypted_with_the_sequence_as_iv(
     session: aiohttp.ClientSession, server: str
 ) -> None:
     payload = await Fetcher(session).segment(segment("sealed", key=Key("AES-128", "key")), server, 5)
     assert payload.data == BODY
+
+
+async def test_keys_rotate_and_are_fetched_once(session: aiohttp.ClientSession, server: str) -> None:
+    fetcher = Fetcher(session)
+    for _ in range(3):
+        assert (await fetcher.segment(segment("sealed", key=Key("AES-128", "key")), server, 5)).data == BODY
+    with pytest.raises(SegmentError, match="wrong key"):
+        await fetcher.segment(segment("sealed", key=Key("AES-128", "other-key")), server, 5)
+    clear = await fetcher.segment(segment("whole"), server, 5)
+    assert clear.data == BODY
+    assert fetcher.fetched_bytes == 4 * 1008 + 2 * 16 + len(BODY)
+
+
+async def test_an_encrypted_init_section_is_decrypted(
+    session: aiohttp.ClientSession, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr(fetch, "read_init", lambda data: read.append(data))
+    section = Init("sealed-init", key=Key("AES-128", "key", bytes(16)))
+    await Fetcher(session).segment(segment("whole", init=section), server, 5)
+    assert read == [BODY]
 
 
 @pytest.mark.parametrize(("uri", "key"), [("sealed", Key("AES-128", "short-key")), ("large", Key("AES-128", "key"))])
