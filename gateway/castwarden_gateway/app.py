@@ -40,6 +40,7 @@ from castwarden_gateway.http.text import CONTROLS, NUL
 from castwarden_gateway.internal import routes as internal
 from castwarden_gateway.internal.assignments import Assignments
 from castwarden_gateway.internal.auth import WorkerGate
+from castwarden_gateway.internal.clocks import Clocks
 from castwarden_gateway.internal.extractions import EXTRACTIONS_KEY, Extractions
 from castwarden_gateway.internal.extractions import routes as extraction_routes
 from castwarden_gateway.internal.seats import Seating
@@ -123,6 +124,7 @@ class Gateway:
         self._assignments = Assignments(self.database, resources, self._tenants)
         self._seating = Seating(resources)
         self._looks = LookStore(self.database)
+        self._clocks = Clocks()
         self._bindings = Bindings(
             self.database,
             keyring,
@@ -228,6 +230,7 @@ class Gateway:
         if before is not None and (after is None or after["metadata"]["uid"] != before["metadata"]["uid"]):
             self.statuses.forget(before["metadata"]["uid"])
             self._looks.forget(before["metadata"]["uid"])
+            self._clocks.forget(before["metadata"]["uid"])
 
     def _checks(self) -> HealthServer:
         health = HealthServer(self.settings.host, 0)  # only its routes are used
@@ -263,6 +266,7 @@ class Gateway:
         app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
+        app[internal.CLOCKS] = self._clocks
         app[EXTRACTIONS_KEY] = Extractions(self.database, self.settings.extractions_per_hour)
         app[LOOKS] = self._looks
         app[internal.RESOURCES] = self.resources

@@ -16,6 +16,8 @@ from .resources.monitor import Health, MonitorSpec, Statistics, StreamState
 
 AUDIENCE = "castwarden-gateway"
 INTERNAL_KEY_HEADER = "X-Internal-API-Key"
+TIME_HEADER = "X-Worker-Time"
+"""The worker's clock when it sends, as Unix time."""
 
 
 _LONGEST_TEXT = 1024
@@ -223,6 +225,7 @@ class Report(Message):
     id: UUID
     resource: ResourceRef
     pod: Name = ""
+    clock_offset: float = Field(default=0.0, exclude=True, description="seconds ahead; found out by the gateway alone")
     epoch: int
     seq: int
     monitor: MonitorObservation | None = None

@@ -2,11 +2,13 @@
 """The worker's side of the internal API: one method per call, every answer translated into a value or an error."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Self
 
 import aiohttp
 from castwarden_model.messages import (
+    TIME_HEADER,
     Assignment,
     ExtractionGrant,
     ExtractionRequest,
@@ -61,7 +63,11 @@ class Line:
                 self._url + path,
                 params=params,
                 data=data,
-                headers={"Content-Type": "application/json", **self._credentials()},
+                headers={
+                    "Content-Type": "application/json",
+                    TIME_HEADER: f"{time.time():.3f}",
+                    **self._credentials(),
+                },
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5),
                 allow_redirects=False,
             ) as response:

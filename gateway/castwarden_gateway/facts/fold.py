@@ -20,7 +20,7 @@ from castwarden_model.resources import Channel, DownloadJob, Monitor, StreamStat
 from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.feeds import fold_feed, fold_videos
-from castwarden_gateway.facts.known import Added, Known, degrade, stamp, subject_of
+from castwarden_gateway.facts.known import OFF_SECONDS, Added, Known, degrade, stamp, subject_of
 
 _BLOCKED = "probe_blocked"
 _REASONS = {"stall": "StreamStalled", _BLOCKED: "ProbeBlocked"}
@@ -39,6 +39,7 @@ def fold(
     newest = report.epoch == known.epoch and report.seq > known.seq
     if newest:
         known.seq = report.seq
+        _note_clock(known, report.clock_offset)
     added, context = Added(), _Context(known, resource)
     for occurrence in report.occurrences:
         if occurrence.id not in repeated:
@@ -81,6 +82,14 @@ class _Context:
         )
         added.events.append(event)
         self.known.status["lastEvent"] = {"type": type_, "at": stamp(at)}
+
+
+def _note_clock(known: Known, offset: float) -> None:
+    """In whole tens of seconds, so that the status does not change with every report."""
+    if abs(offset) > OFF_SECONDS:
+        known.private["clock_offset"] = round(offset, -1)
+    else:
+        known.private.pop("clock_offset", None)
 
 
 def _refuse_large(what: str, value: Any) -> None:
@@ -183,11 +192,21 @@ def _judge(known: Known, now: datetime) -> None:
     reason = next(
         (_REASONS[name] for name in known.open if name in _REASONS), "ConditionsOpen" if faults else "ProbeBlocked"
     )
+    clock = _clock_remark(known)
     if said:
-        degrade(known, reason, "; ".join(said), now)
+        degrade(known, reason, "; ".join([*said, *clock]), now)
     else:
         otherwise, message = _not_degraded(known.status.get("stream", {}))
-        degrade(known, None, message, now, otherwise=otherwise)
+        degrade(known, None, "; ".join([message, *clock] if message else clock), now, otherwise=otherwise)
+
+
+def _clock_remark(known: Known) -> list[str]:
+    """Says so when times cannot be trusted; they are never corrected."""
+    offset = known.private.get("clock_offset")
+    if offset is None:
+        return []
+    direction = "ahead" if offset > 0 else "behind"
+    return [f"the worker's clock is about {abs(offset):.0f} s {direction}: so are the times of its events"]
 
 
 def _not_degraded(stream: dict[str, Any]) -> tuple[str, str]:

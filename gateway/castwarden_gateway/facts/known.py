@@ -15,6 +15,8 @@ from castwarden_model.resources import Channel, DownloadJob, Monitor
 from castwarden_model.resources.downloadjob import DownloadResult
 
 DEGRADED = "Degraded"
+OFF_SECONDS = 30.0
+"""A worker's clock that is off by more dates its alerts wrongly, which is worth telling."""
 _LONGEST_MESSAGE = 4096  # characters; the Kubernetes API would refuse the whole status for more than 32768
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 from castwarden_base.ids import uuid7
-from castwarden_model.messages import Assignment, MonitorObservation, Report, ReportAck, ResourceRef, Seats
+from castwarden_model.messages import TIME_HEADER, Assignment, MonitorObservation, Report, ReportAck, ResourceRef, Seats
 from castwarden_model.resources import Health, Monitor, StreamState
 from castwarden_model.resources.monitor import Statistics
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,9 +18,11 @@ from castwarden_gateway.http.problems import Conflict, Forbidden, InvalidRequest
 from castwarden_gateway.http.routes import Reply, Request, Routes, no_content
 from castwarden_gateway.internal.assignments import Assignments, Gone
 from castwarden_gateway.internal.auth import Worker
+from castwarden_gateway.internal.clocks import Clocks
 from castwarden_gateway.internal.seats import FencedOff, Seating
 from castwarden_gateway.kube.resources import Resources
 
+CLOCKS = web.AppKey("clocks", Clocks)
 ASSIGNMENTS = web.AppKey("assignments", Assignments)
 TAKER = web.AppKey("taker", Taker)
 RESOURCES = web.AppKey("resources", Resources)
@@ -112,6 +114,7 @@ async def post_report(request: Request[Worker], body: Report) -> Any:
             raise
     if request.principal.pod:
         body.pod = request.principal.pod
+    body.clock_offset = request.app[CLOCKS].offset(body.resource, request.http.headers.get(TIME_HEADER))
     resource = await request.app[ASSIGNMENTS].resource(body.resource)
     repeated = await request.app[TAKER].take(body, resource)
     return Reply(b'{"id":"%s","duplicate":%s}' % (str(body.id).encode(), b"true" if repeated else b"false"))

@@ -2,6 +2,7 @@
 """Assignments, and who may ask for them."""
 
 import asyncio
+import time
 from typing import Any
 
 import aiohttp
@@ -141,3 +142,26 @@ async def test_the_public_key_opens_nothing_inside_and_the_other_way_round(
     assert (await api.get(path(obj))).status == 404
     assert (await internal.get("/api/v1/monitors")).status == 404
     assert (await internal.with_headers().get("/healthz")).status == 200
+
+
+async def test_a_worker_whose_clock_is_off_is_told_in_status_and_by_a_gauge(
+    api: Api, internal: Api, obj: Object
+) -> None:
+    wrong = internal.with_headers(X_Worker_Time=f"{time.time() - 3600:.3f}")
+    seen = {"stream": "Live", "video": "ok", "audio": "ok"}
+    assert (await wrong.post("/internal/v1/reports", report(obj, seq=1, monitor=seen))).status == 200
+    condition = (await api.get("/api/v1/monitors/one")).data["conditions"][0]
+    assert (condition["type"], condition["status"]) == ("Degraded", "False")
+    assert condition["message"] == "the worker's clock is about 3600 s behind: so are the times of its events"
+    assert "castwarden_gateway_worker_clocks_off 1.0" in (await api.get("/metrics")).body
+
+    right = internal.with_headers(X_Worker_Time=f"{time.time():.3f}")
+    assert (await right.post("/internal/v1/reports", report(obj, seq=2, monitor=seen))).status == 200
+    assert (await api.get("/api/v1/monitors/one")).data["conditions"][0]["message"] == ""
+    assert "castwarden_gateway_worker_clocks_off 0.0" in (await api.get("/metrics")).body
+
+
+async def test_a_worker_cannot_say_itself_how_far_its_clock_is_off(api: Api, internal: Api, obj: Object) -> None:
+    body = report(obj, monitor={"stream": "Live"}, clock_offset=1e9)
+    assert (await internal.post("/internal/v1/reports", body)).status == 200
+    assert (await api.get("/api/v1/monitors/one")).data["conditions"][0]["message"] == ""

@@ -199,6 +199,35 @@ def test_degraded_says_why_the_source_cannot_be_looked_at_for_as_long_as_it_cann
     assert state.status["conditions"][0]["message"] == "cannot look at the source: bot_check; open: black"
 
 
+def message_of(state: Known) -> str:
+    return str(state.status["conditions"][0]["message"])
+
+
+@pytest.mark.parametrize(("offset", "remark"), [(95.4, "about 100 s ahead"), (-42.0, "about 40 s behind")])
+def test_a_clock_that_is_off_is_told_with_the_condition_and_alters_neither_it_nor_any_time(
+    offset: float, remark: str
+) -> None:
+    state = known()
+    raised = transition("black", "raised")
+    added = folded(state, report(seq=1, monitor={"stream": "Live"}, transitions=[raised], clock_offset=offset))
+    assert state.status["conditions"][0]["status"] == "True"
+    assert message_of(state).startswith("open: black; the worker's clock is " + remark)
+    assert added[0].events[0].timestamp == NOW
+    folded(
+        state,
+        report(
+            seq=2,
+            monitor={"stream": "Live"},
+            clock_offset=offset + 3,
+            transitions=[{**raised, "id": uuid7(), "state": "cleared"}],
+        ),
+    )
+    assert state.status["conditions"][0]["status"] == "False"
+    assert message_of(state).startswith("the worker's clock is " + remark)
+    folded(state, report(seq=3, monitor={"stream": "Live"}, clock_offset=1.0))
+    assert message_of(state) == ""
+
+
 def test_a_report_that_would_make_the_state_too_large_is_invalid() -> None:
     state = known()
     several = [transition(f"{number}{'x' * 200}", "raised") for number in range(400)]
