@@ -12,7 +12,9 @@ from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["castwarden_worker.monitor", "castwarden_worker.poll.feed"]):
+with atheris.instrument_imports(
+    include=["castwarden_worker.monitor", "castwarden_worker.poll.feed", "castwarden_worker.rtsp_gate"]
+):
     from tests.fuzz.targets import TARGETS, Target
 
 REGRESSIONS = Path(__file__).parent / "regressions"

@@ -10,14 +10,17 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from castwarden_local.origin.encode import Encoded, Recipe, Stretch, encode
+from castwarden_local.origin.streams import air
 from castwarden_worker.monitor import dash, dash_segments
 from castwarden_worker.monitor.dash import Kind
 from castwarden_worker.monitor.errors import StreamError
 from castwarden_worker.monitor.media import demux, read_init
 from castwarden_worker.monitor.playlist import MediaPlaylist, parse
 from castwarden_worker.monitor.renditions import choose
+from castwarden_worker.monitor.stretches import SNIFF, cutter_for
 from castwarden_worker.monitor.tracker import Tracker
 from castwarden_worker.poll.feed import NotAFeed, read_feed
+from castwarden_worker.rtsp_gate import NotAllowed, RtspGate
 
 NOW = 1_795_000_000.0
 PLAYLIST = b"""#EXTM3U
@@ -60,6 +63,9 @@ MANIFEST = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availab
 ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom" xmlns:yt="http://www.youtube.com/xml/schemas/2015">
 <entry><yt:videoId>dQw4w9WgXcQ</yt:videoId><title>News</title><link rel="alternate" href="https://e.example/"/>
 <published>2026-11-20T10:00:00+00:00</published></entry></feed>"""
+
+
+RTSP = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 5\r\n\r\nv=0\r\n$\0\0\4abcdRTSP/1.0 404 Not Found\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,32 @@ def _segment(container: Literal["ts", "fmp4"]) -> bytes:
     return (encoded.folder / encoded.main.segments[0].uri).read_bytes()
 
 
+def endless(data: bytes) -> None:
+    """A stream without a playlist, in pieces."""
+    cutter = cutter_for(data[:SNIFF])
+    found = [stretch for at in range(0, len(data), 700) for stretch in cutter.feed(data[at : at + 700])]
+    if not all(stretch.seconds > 0 for stretch in [*found, *cutter.finish()]):
+        raise AssertionError("a stretch without length")
+
+
+def rtsp(data: bytes) -> None:
+    """What passes begins with media or with an answer that is no redirect."""
+    gate = RtspGate()
+    passed = b"".join(gate.feed(data[at : at + 100]) for at in range(0, len(data), 100))
+    while passed.startswith(b"$"):
+        passed = passed[4 + int.from_bytes(passed[2:4]) :]
+    if passed and (not passed.startswith(b"RTSP/1.0 ") or passed.startswith(b"RTSP/1.0 3")):
+        raise AssertionError("a redirect got through")
+
+
+def _sound(kind: Literal["mp3", "aac", "opus", "vorbis", "flac", "ts"]) -> bytes:
+    return b"".join(piece.data for piece in air([Stretch(0.5)], kind, Recipe(width=64, height=36)))
+
+
+def _sounds() -> list[bytes]:
+    return [_sound("mp3"), _sound("aac"), _sound("opus"), _sound("vorbis"), _sound("flac"), _sound("ts")]
+
+
 @cache
 def _init() -> bytes:
     encoded, _ = _media("fmp4")
@@ -123,5 +155,7 @@ TARGETS: dict[str, Target] = {
     "segment": Target(demux, (StreamError,), lambda: [_segment("ts"), b"ID3\4\0\0\0\0\0\0\xff\xf1\x50\x80"]),
     "fragment": Target(fragment, (StreamError,), lambda: [_segment("fmp4")]),
     "init": Target(read_init, (StreamError,), lambda: [_init()]),
+    "endless": Target(endless, (StreamError,), _sounds),
+    "rtsp": Target(rtsp, (NotAllowed,), lambda: [RTSP]),
     "feed": Target(lambda data: read_feed(data, "https://e.example/"), (NotAFeed,), lambda: [ATOM]),
 }
