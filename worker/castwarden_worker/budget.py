@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks before a site is asked. The installation has a budget of extractions: sites shut out whoever asks often."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 from castwarden_base.logs import get_logger
@@ -20,6 +22,7 @@ EXTRACTIONS = Counter(
 UNASKED = Counter(
     "castwarden_worker_extraction_budget_unavailable_total", "Extractions made because nobody could say whether to"
 )
+_TURN_SECONDS = 30.0
 SPENT = "extraction_budget"
 _SITES = {"youtube.com": ("youtube.com", "youtu.be", "youtube-nocookie.com"), "twitch.tv": ("twitch.tv",)}
 
@@ -51,6 +54,13 @@ async def refusal(ask: Ask | None, url: URL) -> Blocked | None:
     EXTRACTIONS.labels(_label(site), "refused").inc()
     wait = round(grant.retry_after_seconds)
     return Blocked(SPENT, f"All Monitors together ask {site} too often; one more look is free in {wait} s.")
+
+
+async def turn(ask: Ask, url: URL) -> None:
+    """Waits until `url` may be asked: for work that has time, within the caller's timeout."""
+    while (refused := await refusal(ask, url)) is not None:
+        log.info("waiting_for_a_turn", hint=refused.hint)
+        await asyncio.sleep(_TURN_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
 
 
 def count(url: URL, outcome: Outcome) -> None:

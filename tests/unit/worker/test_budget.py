@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a site may be asked, and what is done when nobody can say."""
 
+import asyncio
+
 import pytest
 from castwarden_model.messages import ExtractionGrant
-from castwarden_worker.budget import EXTRACTIONS, UNASKED, refusal, site_of
+from castwarden_worker.budget import EXTRACTIONS, UNASKED, refusal, site_of, turn
 from castwarden_worker.errors import Fenced, Gone, Unavailable
 from yarl import URL
 
@@ -44,6 +46,18 @@ async def test_a_granted_extraction_is_not_refused_and_a_refused_one_says_when_t
     assert (refused.reason, "in 42 s" in refused.hint) == ("extraction_budget", True)
     assert EXTRACTIONS.labels("youtube.com", "refused")._value.get() == before + 1
     assert await refusal(None, YOUTUBE) is None
+
+
+@pytest.mark.looptime
+async def test_work_that_has_time_waits_for_its_turn() -> None:
+    answers = [False, False, True]
+
+    async def ask(_: str) -> ExtractionGrant:
+        return ExtractionGrant(granted=answers.pop(0), retry_after_seconds=10)
+
+    await turn(ask, YOUTUBE)
+    assert answers == []
+    assert 30 <= asyncio.get_running_loop().time() <= 90
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), Gone("gone"), Fenced("fenced")])

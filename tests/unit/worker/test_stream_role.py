@@ -18,7 +18,7 @@ from castwarden_model.messages import ExtractionGrant, Look, MonitorAssignment, 
 from castwarden_model.resources import MonitorSpec, StreamState
 from castwarden_worker.assignments import Assignments
 from castwarden_worker.gateway import Gateway
-from castwarden_worker.monitor.role import StreamRole
+from castwarden_worker.monitor.role import ALERTS, StreamRole
 from castwarden_worker.outcomes import Blocked, Ended, NotLive, Outcome, Unsupported, Upcoming
 from castwarden_worker.reporter import Reporter
 from castwarden_worker.resolve import Resolver
@@ -119,6 +119,14 @@ async def test_a_stream_that_was_live_ends_at_the_second_look_a_minute_later(tmp
         assert case.state().stream is StreamState.ENDED
         await asyncio.sleep(1200)
         assert case.told() == ["stream.ended"]
+
+
+async def test_each_alert_is_counted_by_its_condition(tmp_path: Path) -> None:
+    before = ALERTS.labels("probe_blocked")._value.get()
+    async with running(tmp_path, assigned(stream=StreamState.LIVE), BLOCKED) as case:
+        await asyncio.sleep(120)
+        assert case.told() == ["probe_blocked raised"]
+    assert ALERTS.labels("probe_blocked")._value.get() == before + 1
 
 
 async def test_what_is_open_when_a_stream_is_gone_is_cleared_before_its_end(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from castwarden_base.ids import uuid7
 from castwarden_base.logs import get_logger
 from castwarden_model.messages import DownloadAssignment, DownloadAttempt, DownloadFailure, DownloadObservation
 from castwarden_model.resources.downloadjob import DownloadJobSpec, DownloadProgress, DownloadResult
+from yarl import URL
 
+from ..budget import turn
 from ..children import ChildFailed, Json, child
 from ..proxy import GuardedProxy
 from ..shell import Work
@@ -142,6 +144,7 @@ class _Download:
         raise Failed(failure)
 
     async def _attempt(self, url: str, client: str | None, proxy: str) -> Fetched | DownloadFailure:
+        await turn(self._work.gateway.extraction, URL(url))
         started = datetime.now(UTC)
         try:
             outcome = await self._fetch(url, client, proxy)

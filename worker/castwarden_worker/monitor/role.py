@@ -30,6 +30,7 @@ from .watch import Source, Watch
 
 log = get_logger(__name__)
 LOOKS = Counter("castwarden_worker_looks_total", "Looks at the source by what they found", ["outcome"])
+ALERTS = Counter("castwarden_monitor_alerts_total", "Conditions raised", ["condition"])
 _TICK = 1.0
 _SNAPSHOT_SECONDS = 10.0
 _RENEW_EARLY = timedelta(minutes=5)
@@ -232,6 +233,8 @@ class StreamRole:
         if isinstance(fact, Transition):
             self._known = with_facts(self._known, [fact], [])
             self._glances.told(fact)
+            if fact.state == "raised":
+                ALERTS.labels(fact.condition).inc()
             if self._unheard is not None:
                 self._unheard.append(fact)
         else:
