@@ -36,7 +36,7 @@ async def test_a_row_holds_what_the_columns_point_at(kube: Kube) -> None:
     await kube.create(monitor("a", labels={"team": "news"}))
     ready = {"type": "Ready", "status": "False", "reason": "PodPending", "lastTransitionTime": MOMENT}
     degraded = {"type": "Degraded", "status": "True", "reason": "Black", "lastTransitionTime": MOMENT}
-    status = {"conditions": [degraded, ready], "stream": {"state": "Live"}, "openConditions": ["black", "silence"]}
+    status = {"conditions": [degraded, ready], "stream": {"state": "Live"}, "openSummary": "black, silence"}
     await kube.patch(MONITORS, "a", {"status": status}, subresource="status")
     table = await kube.get(MONITORS, "a", accept=TABLE)
     (row,) = table["rows"]
@@ -48,7 +48,7 @@ async def test_a_row_holds_what_the_columns_point_at(kube: Kube) -> None:
         "Ready": "False",
         "Reason": "PodPending",
         "Stream": "Live",
-        "Open": '["black","silence"]',
+        "Open": "black, silence",
         "Last Event": None,
         "Seat": None,
         "Source": STREAM,

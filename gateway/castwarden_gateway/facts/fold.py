@@ -23,7 +23,8 @@ from castwarden_gateway.facts.feeds import fold_feed, fold_videos
 from castwarden_gateway.facts.known import OFF_SECONDS, Added, Known, degrade, stamp, subject_of
 
 _BLOCKED = "probe_blocked"
-_REASONS = {"stall": "StreamStalled", _BLOCKED: "ProbeBlocked"}
+_BEHIND = "analysis_degraded"
+_SHORT = 5  # open conditions that are named in one line
 _LARGEST = 64 * 1024
 """Bytes of a resource's state, or of one event's data, as JSON. It stays in memory and goes to the Kubernetes API."""
 
@@ -183,21 +184,32 @@ def _present(**fields: Any) -> dict[str, Any]:
 
 
 def _judge(known: Known, now: datetime) -> None:
-    """Degraded: the source is faulty, or cannot be looked at."""
+    """Degraded: the source is faulty, or cannot be looked at as it should be, which is no fault of the source."""
     known.status["openConditions"] = sorted(known.open)
-    faults = sorted(known.open.keys() - {_BLOCKED})
-    said = ["open: " + ", ".join(faults)] if faults else []
-    if _BLOCKED in known.open or known.status.get("stream", {}).get("state") == StreamState.PROBE_BLOCKED:
-        said.insert(0, "cannot look at the source: " + _why_blocked(known))
-    reason = next(
-        (_REASONS[name] for name in known.open if name in _REASONS), "ConditionsOpen" if faults else "ProbeBlocked"
-    )
+    known.status["openSummary"] = _in_short(sorted(known.open))
+    blocked = _BLOCKED in known.open or known.status.get("stream", {}).get("state") == StreamState.PROBE_BLOCKED
+    faults = sorted(known.open.keys() - {_BLOCKED, _BEHIND})
+    said = ["cannot look at the source: " + _why_blocked(known)] if blocked else []
+    said += ["open: " + ", ".join(faults)] if faults else []
+    said += ["looks less deeply than it should: the worker cannot keep up"] if _BEHIND in known.open else []
+    if blocked:
+        reason = "ProbeBlocked"
+    elif "stall" in faults:
+        reason = "StreamStalled"
+    else:
+        reason = "ConditionsOpen" if faults else "ProbeDegraded"
     clock = _clock_remark(known)
     if said:
         degrade(known, reason, "; ".join([*said, *clock]), now)
     else:
         otherwise, message = _not_degraded(known.status.get("stream", {}))
         degrade(known, None, "; ".join([message, *clock] if message else clock), now, otherwise=otherwise)
+
+
+def _in_short(names: list[str]) -> str:
+    """For a column of a table."""
+    more = [f"+{len(names) - _SHORT}"] if len(names) > _SHORT else []
+    return ", ".join(name[:40] for name in [*names[:_SHORT], *more])
 
 
 def _clock_remark(known: Known) -> list[str]:

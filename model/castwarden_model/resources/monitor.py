@@ -172,6 +172,7 @@ class MonitorStatus(Seen):
     open_conditions: Annotated[list[str], Field(max_length=64)] = Field(
         default=[], description="Checks in alert now.", json_schema_extra={"x-kubernetes-list-type": "set"}
     )
+    open_summary: str | None = Field(default=None, description="The same in one line, for people.")
     last_event: LastEvent | None = None
 
 
@@ -185,7 +186,7 @@ class Monitor(Resource):
         condition_column("Ready"),
         condition_column("Ready", name="Reason", field="reason"),
         Column(name="Stream", json_path=".status.stream.state"),
-        Column(name="Open", json_path=".status.openConditions"),
+        Column(name="Open", json_path=".status.openSummary"),
         Column(name="Last Event", json_path=".status.lastEvent.type"),
         Column(name="Seat", json_path=".status.seat"),
         Column(name="Source", json_path=".spec.source.url", priority=1),

@@ -164,6 +164,8 @@ def test_a_stream_keeps_the_time_since_when_it_is_as_it_is() -> None:
         ({"transitions": [transition("black", "raised")]}, "True", "ConditionsOpen"),
         ({"transitions": [transition("stall", "raised")]}, "True", "StreamStalled"),
         ({"monitor": {"stream": "ProbeBlocked", "reason": "bot_check"}}, "True", "ProbeBlocked"),
+        ({"transitions": [transition("analysis_degraded", "raised")]}, "True", "ProbeDegraded"),
+        ({"transitions": [transition("rendition_missing", "raised")]}, "True", "ConditionsOpen"),
     ],
 )
 def test_degraded_says_whether_the_source_is_faulty_and_why(fields: Any, status: str, reason: str) -> None:
@@ -171,6 +173,37 @@ def test_degraded_says_whether_the_source_is_faulty_and_why(fields: Any, status:
     folded(state, report(**fields))
     condition = state.status["conditions"][0]
     assert (condition["type"], condition["status"], condition["reason"]) == ("Degraded", status, reason)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason", "message"),
+    [
+        (("analysis_degraded",), "ProbeDegraded", "looks less deeply than it should: the worker cannot keep up"),
+        (("silence", "black"), "ConditionsOpen", "open: black, silence"),
+        (
+            ("analysis_degraded", "black"),
+            "ConditionsOpen",
+            "open: black; looks less deeply than it should: the worker cannot keep up",
+        ),
+        (("black", "stall"), "StreamStalled", "open: black, stall"),
+        (("stall", "probe_blocked"), "ProbeBlocked", "cannot look at the source: unknown; open: stall"),
+    ],
+)
+def test_what_we_cannot_do_is_no_fault_of_the_stream(conditions: tuple[str, ...], reason: str, message: str) -> None:
+    state = known()
+    folded(state, report(transitions=[transition(condition, "raised") for condition in conditions]))
+    condition = state.status["conditions"][0]
+    assert (condition["reason"], condition["message"]) == (reason, message)
+    assert state.status["openSummary"] == ", ".join(sorted(conditions))
+
+
+def test_the_summary_of_what_is_open_stays_short() -> None:
+    state = known()
+    names = ["black", "silence", "stall", "av_drift", "pdt_jump", "slow_delivery", "freeze"]
+    folded(state, report(seq=1, transitions=[transition(name, "raised") for name in names]))
+    assert state.status["openSummary"] == "av_drift, black, freeze, pdt_jump, silence, +2"
+    folded(state, report(seq=2, transitions=[]), report(seq=3, monitor={"stream": "Live"}))
+    assert state.status["openSummary"].endswith("+2")
 
 
 def test_degraded_keeps_the_time_of_its_last_change_while_only_the_reason_changes() -> None:
