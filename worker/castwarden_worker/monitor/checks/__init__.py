@@ -15,10 +15,12 @@ from .base import Check, ClockCheck, FactCheck, PictureCheck, PlaylistCheck, Ren
 from .black import Black
 from .black_with_logo import BlackWithLogo
 from .blank import Blank
+from .clipping import Clipping
 from .codec_change import CodecChange
 from .discontinuity import Discontinuity
 from .freeze import Freeze
 from .latency_growth import LatencyGrowth
+from .low_loudness import LowLoudness
 from .one_channel_silent import OneChannelSilent
 from .pdt_jump import PdtJump
 from .playlist_errors import PlaylistErrors
@@ -43,6 +45,8 @@ REGISTRY: tuple[type[Check], ...] = (
     Freeze,
     Silence,
     OneChannelSilent,
+    LowLoudness,
+    Clipping,
     AudioMissing,
     VideoMissing,
     AvDrift,
@@ -67,8 +71,6 @@ class CheckSet:
 
     def __init__(self, spec: Checks) -> None:
         self._all: dict[str, Check] = {kind.condition: kind() for kind in REGISTRY}
-        for check in self:
-            check.meet(self._all)
         self.pictures = tuple(check for check in self if isinstance(check, PictureCheck))
         self.sounds = tuple(check for check in self if isinstance(check, SoundCheck))
         self.segments = tuple(check for check in self if isinstance(check, SegmentCheck))

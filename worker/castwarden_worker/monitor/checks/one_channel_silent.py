@@ -12,9 +12,9 @@ from castwarden_model.resources.checks import Checks
 from ..episode import Change, Moment
 from ..seen import Sound
 from .base import LULL, SoundCheck
+from .pause import Pause
 
 _MARGIN = 6.0  # dB; room tone around the level is not silent on one side
-_PAUSE = 10.0  # seconds of silence on all channels; what was before it is forgotten
 
 
 class OneChannelSilent(SoundCheck):
@@ -24,7 +24,7 @@ class OneChannelSilent(SoundCheck):
         super().__init__()
         self.level_db = -50.0
         self._since: dict[int, Moment] = {}  # per silent channel: where another was first heard alone
-        self._pause: Moment | None = None
+        self._pause = Pause()
         self._levels: tuple[float, ...] = ()
 
     def configure(self, spec: Checks) -> None:
@@ -39,9 +39,11 @@ class OneChannelSilent(SoundCheck):
         return bool(self._silent(sound))
 
     def observe(self, sound: Sound) -> Change | None:
-        if self._nothing(sound):
-            return self._wait(sound)
-        self._pause, self._levels = None, sound.channels_db[:2]
+        nothing = self._nothing(sound)
+        since = self._pause.too_long(sound, silent=nothing)
+        if nothing:
+            return self._forget(sound, since) if since and not self.alert else None
+        self._levels = sound.channels_db[:2]
         silent = self._silent(sound)
         oldest = min(self._since.values(), key=lambda at: at.media, default=None)
         self._since = {channel: self._since.get(channel, sound.at) for channel in silent}
@@ -52,14 +54,9 @@ class OneChannelSilent(SoundCheck):
             self.episode.observe(sound.at, bad=False)  # the other channel fell silent instead: that is a new run
         return self.episode.observe(sound.at, bad=True, since=since)
 
-    def _wait(self, sound: Sound) -> Change | None:
-        self._pause = self._pause or sound.at
-        if self.alert or not self.episode.bad:
-            return None
-        if sound.at.media + sound.seconds - self._pause.media < _PAUSE:
-            return None
+    def _forget(self, sound: Sound, since: Moment) -> Change | None:
         self._since.clear()
-        return self.episode.observe(sound.at, bad=False, since=self._pause)
+        return self.episode.observe(sound.at, bad=False, since=since)
 
     def _nothing(self, sound: Sound) -> bool:
         """Whether it tells nothing: one channel, or none with sound."""
