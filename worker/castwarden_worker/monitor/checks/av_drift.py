@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sound and picture drift apart: the offset of their timestamps leaves its own baseline.
 
-In one segment the offset is the distance of their first timestamps. Of separate renditions it is how much further than
-its playlist announced either has gone, sound less picture. What encoders add in front is part of the baseline.
+In one segment the offset is the mean distance of their first and of their last timestamps. Of separate renditions it is
+how much further than its playlist announced either has gone, sound less picture. What encoders add in front is part of
+the baseline.
 """
 
 from collections import deque
@@ -50,7 +51,10 @@ class AvDrift(SegmentCheck):
 
     def _offset(self, seen: SegmentSeen) -> float | None:
         if seen.video and seen.audio:
-            return _wrapped(seen.audio.first_pts - seen.video.first_pts)
+            return (
+                _wrapped(seen.audio.first_pts - seen.video.first_pts)
+                + _wrapped(seen.audio.last_pts - seen.video.last_pts)
+            ) / 2
         track = seen.video or seen.audio
         if track is None or len(seen.sought) != 1:
             return None
