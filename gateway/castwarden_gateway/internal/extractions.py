@@ -9,7 +9,6 @@ from prometheus_client import Counter
 
 from castwarden_gateway.db import Database, statements
 from castwarden_gateway.http.routes import Request, Routes
-from castwarden_gateway.internal.assignments import Gone
 from castwarden_gateway.internal.auth import Worker
 from castwarden_gateway.internal.seats import FencedOff
 
@@ -50,7 +49,7 @@ EXTRACTIONS_KEY = web.AppKey("extractions", Extractions)
     "/internal/v1/extractions",
     body=ExtractionRequest,
     returns={200: ExtractionGrant},
-    problems=[Gone, FencedOff],
+    problems=[FencedOff],
 )
 async def post_extraction(request: Request[Worker], body: ExtractionRequest) -> ExtractionGrant:
     """Whether the worker may ask the site now."""

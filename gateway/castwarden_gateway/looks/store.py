@@ -46,12 +46,11 @@ class LookStore:
         """Raises InvalidReport when the thumbnail is no small JPEG, Fenced when another worker has taken over."""
         if look.thumbnail is not None:
             _check(look.thumbnail)
-        uid = look.resource.uid
-        epoch = await self._db.fetchval(SQL.epoch, uid)
+        strip = [point.model_dump(mode="json", exclude_none=True) for point in look.strip]
+        values = (look.resource.uid, look.epoch, look.taken_at, look.thumbnail, strip)
+        epoch = await self._db.fetchval(SQL.keep, *values)
         if epoch is not None and epoch > look.epoch:
             raise Fenced(f"epoch {look.epoch} is over")
-        strip = [point.model_dump(mode="json", exclude_none=True) for point in look.strip]
-        await self._db.execute(SQL.keep, uid, look.epoch, look.taken_at, look.thumbnail, strip)
 
     async def thumbnail_at(self, uid: str) -> datetime | None:
         """When the thumbnail was seen; None when there is none."""
