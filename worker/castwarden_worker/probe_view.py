@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -147,8 +147,8 @@ def sentence(fact: Transition | Occurrence) -> str:
         words = " ".join(f"{name}={_printable(value)}" for name, value in fact.data.items() if value != "")
         return f"{fact.type.removeprefix('stream.').replace('_', ' ')} {words}".rstrip()
     lasted = f"{fact.duration_sec:.1f} s"
-    detail = f" ({_printable(fact.detail['error'])})" if fact.detail.get("error") else ""
-    return f"{fact.condition:<14} {fact.state:<7} at {_time(fact.media_time)} after {lasted}{detail}"
+    seen = f" ({', '.join(_words(fact.measured))})" if fact.measured else ""
+    return f"{fact.condition:<19} {fact.state:<7} at {_time(fact.media_time)} after {lasted}{seen}"
 
 
 def _printable(value: object) -> str:
@@ -166,10 +166,24 @@ def _status(view: View) -> str:
 
 
 def _measurements(view: View) -> list[str]:
+    return _picture(view) + _sound(view)
+
+
+def _picture(view: View) -> list[str]:
     luma = [] if view.luma is None else [f"luma {view.luma:.0%} (dark {view.dark or 0:.0%})"]
-    motion = [] if view.motion_db is None else [f"motion {view.motion_db:.0f} dB"]
-    level = [] if view.level_db is None else [f"sound {view.level_db:.0f} dBFS (peak {view.peak_db or 0:.0f})"]
-    return luma + motion + level
+    return luma + ([] if view.motion_db is None else [f"motion {view.motion_db:.0f} dB"])
+
+
+def _sound(view: View) -> list[str]:
+    return [] if view.level_db is None else [f"sound {view.level_db:.0f} dBFS (peak {view.peak_db or 0:.0f})"]
+
+
+def _delivery(view: View) -> list[str]:
+    if not _has_seen(view):
+        return []
+    due = "next segment is late" if view.late else f"target {view.target_duration:g} s"
+    broken = view.statistics.segment_errors
+    return [due, f"{broken} broken", _printable(view.last_error or "")] if broken else [due]
 
 
 def _newest(view: View) -> str:
@@ -189,38 +203,41 @@ def _table(url: str, view: View) -> "Table":
     from rich.text import Text
 
     table = Table(title=Text(url, overflow="ellipsis"), title_justify="left", expand=False)
-    table.add_column("check", min_width=16)
+    table.add_column("check", min_width=19)
     table.add_column("state", min_width=26)
-    table.add_column("measured", min_width=34)
-    measured = {
-        "black": [] if view.luma is None else _measurements(view)[:1],
-        "freeze": [] if view.motion_db is None else [f"motion {view.motion_db:.0f} dB"],
-        "silence": _measurements(view)[-1:] if view.level_db is not None else [],
-        "stall": ["next segment is late" if view.late else f"target {view.target_duration:g} s"],
-        "segment_errors": [f"{view.statistics.segment_errors} broken", _printable(view.last_error or "")],
-    }
-    for check in view.checks:
-        state = Text(*_check_state(check, view.media_time)) if _has_seen(view) else Text("–", "dim")  # noqa: RUF001
-        table.add_row(check.condition, state, "  ".join(measured.get(check.condition) or _words(check.measured)))
+    table.add_column("measured", min_width=34, max_width=72)
+    for check in sorted(view.checks, key=lambda check: not check.alert):
+        if check.alert or check.bad_for is not None:
+            table.add_row(check.condition, Text(*_loud(check)), "  ".join(_words(check.measured)))
+    for name, words in (("picture", _picture(view)), ("sound", _sound(view)), ("delivery", _delivery(view))):
+        table.add_row(Text(name, "dim"), "", "  ".join(words))
+    if _has_seen(view):
+        table.add_row(*(Text(words, style) for words, style in _quiet(view.checks)))
     problem = f"\n{_printable(view.problem)}" if view.problem else ""
     if not _has_seen(view):
         table.caption = Text(f"waiting for the first segment{problem}")
         return table
     table.caption = Text(
         f"{view.state.value} {_time(view.media_time)}  {view.statistics.total_segments_analyzed} segments, "
-        f"{_newest(view)}" + (f"\n{_printable(view.problem)}" if view.problem else "")
+        f"{_newest(view)}{problem}"
     )
     return table
 
 
-def _check_state(check: CheckView, now: float) -> tuple[str, str]:
+def _loud(check: CheckView) -> tuple[str, str]:
+    """The state of a check that is not quiet, and its style."""
     if check.alert:
         return "ALERT", "bold red"
-    if not check.enabled:
-        return "off", "dim"
-    if check.bad_since is not None:
-        return f"bad for {max(0.0, now - check.bad_since):.0f} s of {check.raise_after:g} s", "yellow"
-    return "ok", "green"
+    return f"bad for {check.bad_for or 0.0:.0f} s of {check.raise_after:g} s", "yellow"
+
+
+def _quiet(checks: Sequence[CheckView]) -> tuple[tuple[str, str], tuple[str, str], tuple[str, str]]:
+    """All the other checks in one row: how many, their state, and which ones."""
+    quiet = [check for check in checks if not check.alert and check.bad_for is None]
+    well = [check.condition for check in quiet if check.enabled]
+    off = [check.condition for check in quiet if not check.enabled]
+    names = ", ".join(well) + (f"; off: {', '.join(off)}" if off else "")
+    return (f"{len(well)} others", "dim"), ("ok", "green"), (names, "dim")
 
 
 def _time(seconds: float) -> str:

@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 from castwarden_model.resources.monitor import Statistics, StreamState
 
-from .checks import CheckSet
+from .checks import Check, CheckSet
 from .checks.freeze import Freeze
+from .episode import Moment
 from .feed import Feed
 from .seen import SegmentSeen
 
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """One check: `alert` is open, or it is bad since `bad_since` (media time) and may become one."""
+    """One check: `alert` is open, or it has been bad for `bad_for` seconds and may become one."""
 
     condition: str
     enabled: bool
     alert: bool
-    bad_since: float | None
+    bad_for: float | None
     raise_after: float
     measured: Mapping[str, float | str]
 
@@ -45,9 +46,14 @@ class View:
 
 
 def view_of(
-    feeds: Sequence[Feed], checks: CheckSet, state: StreamState, statistics: Statistics, problem: str | None
+    feeds: Sequence[Feed],
+    checks: CheckSet,
+    state: StreamState,
+    statistics: Statistics,
+    problem: str | None,
+    now: Moment,
 ) -> View:
-    """What is known now."""
+    """What is known; `now` is the edge of media and the present time."""
     main = feeds[0] if feeds else None
     picture = main.analyzer.eyes.last if main else None
     sound = next((feed.analyzer.ears.last for feed in feeds if feed.analyzer.ears.last), None)
@@ -55,15 +61,10 @@ def view_of(
     freeze = next((check for check in checks.pictures if isinstance(check, Freeze)), None)
     return View(
         state=state,
-        media_time=main.analyzer.timeline.edge if main else 0.0,
+        media_time=now.media,
         checks=tuple(
             CheckView(
-                check.condition,
-                check.enabled,
-                check.alert,
-                check.episode.bad_since.media if check.episode.bad_since else None,
-                check.raise_after,
-                check.measured(),
+                check.condition, check.enabled, check.alert, _bad_for(check, now), check.raise_after, check.measured()
             )
             for check in checks
         ),
@@ -79,3 +80,8 @@ def view_of(
         last_error=main.newest.error if main and main.newest else None,
         problem=problem,
     )
+
+
+def _bad_for(check: Check, now: Moment) -> float | None:
+    since = check.episode.bad_since
+    return None if since is None else max(0.0, check.episode.time(now) - check.episode.time(since))

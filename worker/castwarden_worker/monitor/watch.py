@@ -158,7 +158,7 @@ class Watch:
 
     def view(self) -> View:
         """Measurements and timing, for people who look on."""
-        return view_of(self.feeds, self.checks, self._state, self.statistics, self.problem)
+        return view_of(self.feeds, self.checks, self._state, self.statistics, self.problem, self._now())
 
     @property
     def _state(self) -> StreamState:
