@@ -184,7 +184,7 @@ class TestPdtJump:
     def test_a_jump_is_raised_at_once_and_cleared_after_half_a_minute(self, jump: float) -> None:
         check = configured(PdtJump())
         raised, cleared = told(check, self.rows((20, jump)))
-        assert (raised.at.media, cleared.at.media) == (80.0, 114.0)
+        assert (raised.at.media, raised.began_wall, cleared.at.media) == (80.0, WALL + 80, 114.0)
         assert check.measured() == {"jump_sec": jump}
 
     def test_less_than_the_tolerance_is_none(self) -> None:
@@ -249,6 +249,14 @@ class TestLatencyGrowth:
     def test_a_date_that_jumps_is_the_other_condition(self) -> None:
         late = [12.0] * 20 + [72.0] * 60
         assert told(configured(LatencyGrowth()), self.rows(late, jumps=True)) == []
+
+    def test_dates_that_go_on_while_the_stream_pauses_are_no_growth(self) -> None:
+        rows = self.rows([12.0] * 80)
+        paused = [replace(seen, at=Moment(seen.at.media, seen.at.wall + 40)) for seen in rows[40:]]
+        assert told(configured(LatencyGrowth()), rows[:40] + paused) == []
+
+    def test_a_pause_that_media_does_not_catch_up_with_is_growth(self) -> None:
+        assert len(told(configured(LatencyGrowth()), self.rows([12.0] * 40 + [52.0] * 40))) == 1
 
     def test_without_dates_nothing_is_known(self) -> None:
         assert told(configured(LatencyGrowth()), loads("." * 100)) == []

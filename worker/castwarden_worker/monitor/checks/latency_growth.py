@@ -61,9 +61,11 @@ class LatencyGrowth(PlaylistCheck):
     def _without_jumps(self, seen: PlaylistSeen, latency: float) -> float:
         before, self._last = self._last, (seen.at.wall, latency)
         if before:
-            unexplained = (latency - before[1]) - (seen.at.wall - before[0] - seen.added - seen.missed)
-            if abs(unexplained) > _UNEXPLAINED or seen.epoch_changed:
-                self._jumped += unexplained
+            step, explained = latency - before[1], seen.at.wall - before[0] - seen.added - seen.missed
+            # While the stream pauses, dates may stand still with it or go on with the clock: both are right.
+            low, high = min(0.0, explained) - _UNEXPLAINED, max(0.0, explained) + _UNEXPLAINED
+            if not low <= step <= high or seen.epoch_changed:
+                self._jumped += step - explained
         return latency - self._jumped
 
     def renewed(self) -> None:

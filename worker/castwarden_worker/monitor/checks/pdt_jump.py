@@ -2,6 +2,7 @@
 """Programme date-time jumps away from where the segment before it leads, with no discontinuity to excuse it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from castwarden_model.resources.checks import Checks
 
@@ -34,9 +35,10 @@ class PdtJump(SegmentCheck):
         before = self._before.get(seen.rendition)
         self._before[seen.rendition] = seen
         jump = _jump(before, seen) if before else 0.0
-        if abs(jump) > self.tolerance:
+        if before and abs(jump) > self.tolerance:
             self._jump = jump
-            return self.episode.observe(seen.at, bad=True)
+            # It began where the segment before leads to: the date itself is what is wrong.
+            return self.episode.observe(seen.at, bad=True, since=replace(seen.at, wall=before.at.wall + before.seconds))
         change = self.episode.observe(seen.at, bad=False)
         return change or self.episode.hold(seen.at.plus(seen.seconds))
 
