@@ -14,8 +14,9 @@ from castwarden_local.origin.streams import air
 from castwarden_worker.monitor import dash, dash_segments
 from castwarden_worker.monitor.dash import Kind
 from castwarden_worker.monitor.errors import StreamError
+from castwarden_worker.monitor.hls import parse
 from castwarden_worker.monitor.media import demux, read_init
-from castwarden_worker.monitor.playlist import MediaPlaylist, parse
+from castwarden_worker.monitor.playlist import MediaPlaylist
 from castwarden_worker.monitor.renditions import choose
 from castwarden_worker.monitor.stretches import SNIFF, cutter_for
 from castwarden_worker.monitor.tracker import Tracker

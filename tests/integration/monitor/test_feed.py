@@ -3,7 +3,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from castwarden_base.waiting import wait_until
@@ -13,6 +13,7 @@ from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.errors import Refused
 from castwarden_worker.monitor.feed import Feed, Outcome
 from castwarden_worker.monitor.fetch import Fetcher, Page, Payload
+from castwarden_worker.monitor.hls_loader import HlsLoader
 from castwarden_worker.monitor.playlist import Segment
 from castwarden_worker.monitor.seen import PlaylistSeen
 from castwarden_worker.monitor.tracker import Tracker, Update
@@ -51,20 +52,24 @@ def feed(notes: Notes, analyzer: Any = None, *, whole: bool = False) -> Feed:
     return Feed(analyzer, Tracker(whole=whole), rendition="main", on_playlist=notes.playlist, on_segment=notes.segment)
 
 
+def follow(one: Feed, server: Server) -> Coroutine[Any, Any, Outcome]:
+    return one.run(server, HlsLoader(server, "http://origin.example/live.m3u8"))
+
+
 async def test_segments_that_are_forbidden_ask_for_a_new_url() -> None:
     def forbid(_: Segment) -> bytes:
         raise Refused("HTTP 403", 403)
 
     notes = Notes()
     async with asyncio.timeout(60):
-        assert await feed(notes).run(Server(4, forbid), "http://origin.example/live.m3u8") is Outcome.UNAVAILABLE
+        assert await follow(feed(notes), Server(4, forbid)) is Outcome.UNAVAILABLE
     assert [analysis.seen.error for analysis in notes.analyses] == ["HTTP 403"] * 4
 
 
 async def test_a_finished_playlist_is_analysed_to_its_last_segment_however_long() -> None:
     notes = Notes()
     server = Server(100, lambda segment: b"<html>", ended=True)
-    assert await feed(notes, whole=True).run(server, "http://origin.example/vod.m3u8") is Outcome.ENDED
+    assert await follow(feed(notes, whole=True), server) is Outcome.ENDED
     assert len(notes.analyses) == 100
     assert notes.analyses[-1].seen.at.media == 99
 
@@ -79,7 +84,7 @@ async def test_what_an_analysis_has_found_is_told_although_watching_was_stopped(
             return super().analyze(*given, **options)
 
     notes, slow = Notes(), Slow(CheckSet(Checks()))
-    running = asyncio.create_task(feed(notes, slow).run(Server(1, lambda _: b"<html>"), "http://origin.example/x.m3u8"))
+    running = asyncio.create_task(follow(feed(notes, slow), Server(1, lambda _: b"<html>")))
     await wait_until(slow.began.is_set, 60)
     running.cancel()
     slow.go_on.set()
@@ -97,7 +102,7 @@ async def test_live_media_that_we_cannot_keep_up_with_is_skipped_and_takes_its_t
             return await super().segment(segment, base, timeout)
 
     server = Behind(1, lambda _: b"<html>")
-    running = asyncio.create_task(feed(notes).run(server, "http://origin.example/live.m3u8"))
+    running = asyncio.create_task(follow(feed(notes), server))
     await wait_until(lambda: server.loads == 1, 60)
     server.segments = 101
     await wait_until(lambda: server.loads >= 2, 60)

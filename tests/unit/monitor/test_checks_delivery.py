@@ -348,8 +348,14 @@ class TestStall:
         check = configured(Stall())
         seen = ClockSeen(at(10), 2.5, 6.0, 5, part_target=1.0)
         assert check.observe(seen) is None
-        assert check.late
         assert check.raise_after == 15.0
         check.observe(replace(seen, part_target=None))
-        assert not check.late
         assert check.raise_after == 18.0
+
+    def test_parts_are_looked_for_only_once_a_segment_is_late(self) -> None:
+        check = configured(Stall())
+        seen = ClockSeen(at(10), 8.9, 6.0, 5, part_target=1.0)
+        check.observe(seen)
+        assert not check.late
+        check.observe(replace(seen, idle=9.1))
+        assert check.late

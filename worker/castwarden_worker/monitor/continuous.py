@@ -23,6 +23,7 @@ from .taps import SILENT, Tap
 from .tracker import Tracker, Update
 
 _BACKLOG = 16  # stretches waiting; what is older is skipped and counts as missed
+_LATE = 15.0  # seconds that a stretch may wait and still be looked at deeply
 _PATIENCE = 3  # failures in a row before the source is given up
 _LONGEST_WAIT = 15.0
 _CLOSED_FOR = 60.0
@@ -53,7 +54,7 @@ class Continuous:
         on_playlist: Callable[[PlaylistSeen, Update | None], Awaitable[None]],
         on_segment: Callable[[Analysis], Awaitable[None]],
         clock: Callable[[], float] = time.time,
-        closed_for: float = _CLOSED_FOR,
+        closed_for: float | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.tracker = tracker
@@ -64,7 +65,7 @@ class Continuous:
         self._on_playlist = on_playlist
         self._on_segment = on_segment
         self._clock = clock
-        self._closed_for = closed_for
+        self._closed_for = _CLOSED_FOR if closed_for is None else closed_for
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue(_BACKLOG)
         self._dropped = 0.0
         self._sequence = 0
@@ -97,7 +98,6 @@ class Continuous:
                 self._closed_at = now if in_order else None
             else:
                 self._failures += 1
-            self.tracker.failed(now)
             await self._on_playlist(self._seen(error=self.problem), None)
             if self._closed_at is not None:
                 if now - self._closed_at >= self._closed_for and self._failures:
@@ -139,15 +139,23 @@ class Continuous:
             await to_its_end(self._analyse(job, dropped))
 
     async def _analyse(self, job: _Job, missed: float) -> None:
+        """A stretch that has waited long is not looked at deeply."""
         if missed:
             self.analyzer.skip(missed)
         waited = asyncio.get_running_loop().time() - job.arrived
+        late = waited > _LATE
         media = job.stretch.media
         if media.video or media.audio:
-            analysis = await asyncio.to_thread(self.analyzer.analyze_media, job.segment, media, job.wall)
+            analysis = await asyncio.to_thread(self.analyzer.analyze_media, job.segment, media, job.wall, shallow=late)
         else:
             analysis = self.analyzer.missing(job.segment, job.wall, media.damage)
-        self.newest = replace(analysis.seen, waited=waited, size=job.stretch.size)
+        self.newest = replace(
+            analysis.seen,
+            waited=waited,
+            shallow=late or missed > 0,
+            arrived=job.wall + job.stretch.seconds,
+            size=job.stretch.size,
+        )
         await self._on_segment(replace(analysis, seen=self.newest))
 
     def _seen(self, error: str | None = None) -> PlaylistSeen:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Follows one media playlist: one loop reloads it on time, another fetches and analyses the segments it announced."""
+"""Follows one rendition: one loop takes playlists from its loader, another fetches and analyses what they announced."""
 
 import asyncio
 import time
@@ -11,8 +11,8 @@ from typing import Any, Literal
 from .analyzer import Analysis, Analyzer
 from .episode import Moment
 from .errors import FetchError, PlaylistError, Refused, StreamError, Unreadable
-from .fetch import Fetcher, Page, Payload
-from .playlist import MediaPlaylist, MultivariantPlaylist, parse
+from .fetch import Fetcher, Payload
+from .loader import Loader
 from .seen import Kind, PlaylistSeen, SegmentSeen
 from .tracker import Arrival, Tracker, Update
 
@@ -67,49 +67,45 @@ class Feed:
         self._dropped = 0.0
         self._locked_out = 0  # segments in a row that we were not allowed to have
 
-    async def run(self, fetcher: Fetcher, url: str, page: Page | None = None) -> Outcome:
-        """Follows `url` (`page`: as it was just loaded) until it ends or cannot be had any more."""
+    async def run(self, fetcher: Fetcher, loader: Loader) -> Outcome:
+        """Follows what `loader` loads until that ends or cannot be had any more."""
         self._queue = asyncio.Queue(_BACKLOG)
         self._locked_out = 0
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._analyse_all(fetcher))
-            outcome = await self._reload(fetcher, url, page)
+            outcome = await self._reload(loader)
             await self._queue.put(None)
         return outcome
 
-    async def _reload(self, fetcher: Fetcher, url: str, page: Page | None) -> Outcome:
+    async def _reload(self, loader: Loader) -> Outcome:
         loop = asyncio.get_running_loop()
-        refusals = 0
-        while True:
-            now = loop.time()
+        failures = refusals = 0  # in a row
+        while self._locked_out < _PATIENCE:
             try:
-                page = page or await fetcher.playlist(url, max(5.0, min(2 * self.tracker.target_duration, 15.0)))
-                update = self.tracker.update(media_playlist(page), now)
-                self.problem, refusals = None, 0
+                loaded = await loader.load()
+                update = self.tracker.update(loaded.playlist, loop.time())
             except StreamError as error:
                 self.problem = str(error)
-                self.tracker.failed(loop.time())
                 await self._on_playlist(self._seen(error=str(error)), None)
+                failures += 1
                 refusals += isinstance(error, (Refused, PlaylistError))
-                if refusals >= _PATIENCE or (self.tracker.last_new is None and self.tracker.failures > _FIRST_PATIENCE):
+                if refusals >= _PATIENCE or (self.tracker.last_new is None and failures > _FIRST_PATIENCE):
                     return Outcome.UNAVAILABLE
-            else:
-                await self._announce(update, page)
-                if update.ended:
-                    return Outcome.ENDED
-            if self._locked_out >= _PATIENCE:
-                return Outcome.UNAVAILABLE
-            page = None
-            await asyncio.sleep(self.tracker.wait(loop.time()))
+                continue
+            self.problem, failures, refusals = None, 0, 0
+            await self._announce(update, loaded.base)
+            if update.ended:
+                return Outcome.ENDED
+        return Outcome.UNAVAILABLE
 
-    async def _announce(self, update: Update, page: Page) -> None:
+    async def _announce(self, update: Update, base: str) -> None:
         await self._on_playlist(self._loaded(update), update)
         now, announced = self._clock(), asyncio.get_running_loop().time()
         live = not update.ended and self.tracker.new_count > 0
         for arrival in update.new:
             segment = arrival.segment
             wall = now - arrival.behind - segment.duration if segment.program_time is None else segment.program_time
-            job = Job(arrival, page.url, wall, announced, now, live)
+            job = Job(arrival, base, wall, announced, now, live)
             if update.ended:
                 await self._queue.put(job)
             else:
@@ -216,14 +212,6 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await task
         raise
-
-
-def media_playlist(page: Page) -> MediaPlaylist:
-    """The media playlist in `page`; PlaylistError when it is something else."""
-    playlist = parse(page.data)
-    if isinstance(playlist, MultivariantPlaylist):
-        raise PlaylistError("a multivariant playlist where a media playlist was announced")
-    return playlist
 
 
 async def first_to_fail(running: list["asyncio.Task[Outcome]"], straggler: float | None) -> Outcome:

@@ -5,7 +5,8 @@ import aiohttp
 
 from .errors import StreamError
 from .fetch import Fetcher, join
-from .playlist import MediaPlaylist, MultivariantPlaylist, parse
+from .hls import parse
+from .playlist import MediaPlaylist, MultivariantPlaylist
 from .renditions import choose
 from .watch import Source
 
@@ -15,10 +16,11 @@ async def goes_on(session: aiohttp.ClientSession, source: Source) -> bool:
     fetcher = Fetcher(session, source.headers)
     try:
         page = await fetcher.playlist(source.url, 10.0)
-        playlist = parse(page.data)
+        playlist = parse(page.data, url=page.url)
         if isinstance(playlist, MultivariantPlaylist):
+            variables = playlist.variables
             page = await fetcher.playlist(join(page.url, choose(playlist).main), 10.0)
-            playlist = parse(page.data)
+            playlist = parse(page.data, url=page.url, variables=variables)
     except StreamError:
         return False
     return isinstance(playlist, MediaPlaylist) and not playlist.ended

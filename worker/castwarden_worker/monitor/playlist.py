@@ -151,10 +151,3 @@ class MultivariantPlaylist:
     variants: tuple[Variant, ...]
     audio: tuple[Rendition, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
-
-
-def parse(data: bytes) -> MediaPlaylist | MultivariantPlaylist:
-    """As `hls.parse`, for callers that need no context."""
-    from . import hls
-
-    return hls.parse(data)

@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from .playlist import MediaPlaylist, Segment
 from .rules import REGULAR, Irregular, irregular, same_media
 
-_MAX_RETRY = 5.0
 _LEAP = 120.0  # seconds of media that may be gone at once without it being a new numbering
 _MOST = 32  # segments of a first load
 _KNOWN = 64  # segments that are compared when they are listed again
-_MIN_RELOAD = 0.3  # seconds; a target duration of zero must not become a busy loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +51,11 @@ class Tracker:
         self.part_target: float | None = None  # set while low latency is offered
         self.last_new: float | None = None  # monotonic time of the load that brought the newest segment or part
         self.new_count = 0  # segments and parts since the first load, which tells nothing of when they came
-        self.failures = 0  # loads in a row that failed
         self._lookback = lookback
         self._whole = whole
         self._known: dict[int, Segment] = {}  # the newest, as listed last
         self._before: MediaPlaylist | None = None
         self._behind: int | None = None  # newest sequence of the playlist before, when that was behind ours
-        self._reload_in = 0.0
-        self._loaded = 0.0
 
     def update(self, playlist: MediaPlaylist, now: float) -> Update:
         """Takes a freshly loaded playlist."""
@@ -82,9 +77,6 @@ class Tracker:
         if not behind:
             self._before = playlist
             self._known = {segment.sequence: segment for segment in playlist.segments[-_KNOWN:]}
-        self.failures = 0
-        self._loaded = now
-        self._reload_in = playlist.target_duration * (1.0 if new else 0.5)
         return Update(new, changed, playlist.ended, behind, parts, broken)
 
     def _shared(self, playlist: MediaPlaylist) -> list[tuple[Segment, Segment]]:
@@ -103,21 +95,11 @@ class Tracker:
             return 0
         return max(0, self.last_sequence - playlist.segments[-1].sequence)
 
-    def failed(self, now: float) -> None:
-        """The playlist could not be loaded."""
-        self._loaded = now
-        self.failures += 1
-        self._reload_in = min(max(1.0, self.target_duration / 2) * 2 ** min(self.failures - 1, 4), _MAX_RETRY)
-
     def renewed(self) -> None:
         """The playlist comes from another URL now: file names say nothing about identity."""
         self._known = {}
         self._before = None
         self._behind = None
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next load (RFC 8216 §6.3.4: the target duration after a change, else half of it)."""
-        return max(0.0, self._loaded + max(self._reload_in, _MIN_RELOAD) - now)
 
     def _new(self, playlist: MediaPlaylist, new_epoch: bool) -> tuple[Arrival, ...]:
         first_load = self.last_sequence is None and not new_epoch

@@ -28,10 +28,12 @@ from .analyzer import Analysis, Analyzer
 from .checks import CheckSet
 from .episode import Change, Moment
 from .errors import StreamError
-from .feed import Feed, Outcome, first_to_fail, media_playlist
+from .feed import Feed, Outcome, first_to_fail
 from .fetch import Fetcher, Page, join
 from .health import count, health_of
-from .playlist import MultivariantPlaylist, parse
+from .hls import parse
+from .hls_loader import HlsLoader
+from .playlist import MultivariantPlaylist
 from .renditions import choose
 from .seen import ClockSeen, Kind, Picture, PlaylistSeen, SegmentSeen
 from .tracker import Tracker, Update
@@ -182,20 +184,21 @@ class Watch:
         page = await self._open(fetcher, source.url)
         if page is None:
             return Outcome.UNAVAILABLE
-        playlist = parse(page.data)
+        playlist = parse(page.data, url=page.url)
         announced: frozenset[Kind] = frozenset()
         if isinstance(playlist, MultivariantPlaylist):
             choice = choose(playlist)
             urls = [join(page.url, uri) for uri in (choice.main, choice.audio) if uri]
-            first, announced = None, choice.announced
+            loaders = [HlsLoader(fetcher, url, variables=playlist.variables) for url in urls]
+            announced = choice.announced
             self._watches(choice.format)
         else:
-            urls, first = [source.url], page
-        self._arrange(separate=len(urls) > 1)
+            loaders = [HlsLoader(fetcher, source.url, page)]
+        self._arrange(separate=len(loaders) > 1)
         for feed in self.feeds:
             feed.announced = announced & feed.analyzer.sought
         running = [
-            asyncio.create_task(feed.run(fetcher, url, first)) for feed, url in zip(self.feeds, urls, strict=True)
+            asyncio.create_task(feed.run(fetcher, loader)) for feed, loader in zip(self.feeds, loaders, strict=True)
         ]
         return await first_to_fail(running, None if self._whole else _STRAGGLER)
 
@@ -206,10 +209,8 @@ class Watch:
                 await asyncio.sleep(_OPEN_WAIT)
             try:
                 page = await fetcher.playlist(url, 10.0)
-                if isinstance(playlist := parse(page.data), MultivariantPlaylist):
+                if isinstance(playlist := parse(page.data, url=page.url), MultivariantPlaylist):
                     choose(playlist)
-                else:
-                    media_playlist(page)
             except StreamError as error:
                 self._unopened = str(error)
             else:

@@ -17,7 +17,7 @@ _NOT_LATE = 2.0  # seconds; parts of a fifth of a second never come on time
 class Stall(ClockCheck):
     """`late` tells that a segment is overdue (1.5 target durations), long before that is an alert.
 
-    Of a low-latency stream it is parts that should arrive: its limits follow from the part target.
+    Of a low-latency stream it is parts that should arrive: its limit follows from the part target.
     """
 
     condition = "stall"
@@ -54,7 +54,7 @@ class Stall(ClockCheck):
 
     def observe(self, seen: ClockSeen) -> Change | None:
         self._idle, self._target = seen.idle, seen.part_target or seen.target_duration
-        self.late = seen.idle > max(1.5 * self._target, _NOT_LATE)
+        self.late = seen.idle > max(1.5 * seen.target_duration, _NOT_LATE)
         limit = self.raise_after
         if self._raised is None:
             if seen.idle < limit:
