@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for each thing. `make` alone lists them.
-.PHONY: help venv demo test check format crds docs bench bench-stream lock clean
+.PHONY: help venv demo test check format crds docs accuracy bench bench-stream lock clean
 BIN := .venv/bin
 
 help: ## list the commands

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from . import report
-from .corpus import BY_NAME
+from .corpus import BY_NAME, transports
 from .jobs import Job, run
 from .produce import cpus
 
@@ -33,10 +33,13 @@ def main() -> int:
 
 
 def _jobs(only: str | None, depths: Sequence[str]) -> Iterator[Job]:
+    """The longest first, so that no processor waits at the end."""
     pattern = f"*{only}*" if only else "*"
-    names = [name for name in BY_NAME if fnmatch(name, pattern)]
+    if fnmatch("clean", pattern):
+        yield "clean", "Adaptive"
     for part in (*depths, "ffmpeg"):
-        yield from ((part, name) for name in names)
+        yield from ((part, name) for name in BY_NAME if fnmatch(name, pattern))
+    yield from (("transport", name) for name in transports() if fnmatch(name, pattern))
 
 
 def _arguments() -> argparse.Namespace:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from aiohttp import web
 
@@ -53,7 +53,7 @@ class View:
     sequence: int
     discontinuities: int = 0
     ended: bool = False
-    program_time: bool = True
+    dates: Literal["all", "first", "none"] = "all"
     kind: str | None = None  # EXT-X-PLAYLIST-TYPE
     tags: list[str] = field(default_factory=list)
     tail: list[str] = field(default_factory=list)
@@ -67,12 +67,14 @@ class View:
             yield f"#EXT-X-PLAYLIST-TYPE:{self.kind}"
         yield from self.tags
         init = None
+        dated = False
         for segment in self.segments:
             if segment.discontinuity:
                 yield "#EXT-X-DISCONTINUITY"
             if segment.init != init and (init := segment.init):
                 yield f'#EXT-X-MAP:URI="{init}"'
-            if self.program_time:
+            if self.dates == "all" or (self.dates == "first" and not dated):
+                dated = True
                 at = segment.begins if segment.program_time is None else segment.program_time
                 yield f"#EXT-X-PROGRAM-DATE-TIME:{datetime.fromtimestamp(WALL + at, UTC):%Y-%m-%dT%H:%M:%S.%f}+0000"
             yield from segment.tags
@@ -83,7 +85,7 @@ class View:
 
 
 Change = Callable[[View, float], View | None]  # at this time; None: no playlist (404)
-Reply = Callable[[web.Request, float], Awaitable[web.StreamResponse | None]]  # None: as without it
+Reply = Callable[["Broadcast", web.Request], Awaitable[web.StreamResponse | None]]  # None: as without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +178,21 @@ class Broadcast:
         path = request.match_info["path"]
         self.requests.append((self.now, path))
         for fault in self._faults:
-            if fault.reply and fault.applies(path, self.now) and (answer := await fault.reply(request, self.now)):
+            if fault.reply and fault.applies(path, self.now) and (answer := await fault.reply(self, request)):
                 return answer
         name, _, ending = path.rpartition(".")
         if path == "index.m3u8" and self._multivariant:
             return self.text("\n".join(["#EXTM3U", "#EXT-X-VERSION:9", *self._multivariant, ""]))
         if ending == "m3u8" and name in self._renditions:
             return self._playlist(name, path)
+        found = self.data(path)
+        return web.Response(status=404, headers=self.headers) if found is None else self.bytes(found)
+
+    def data(self, path: str) -> bytes | None:
+        """The bytes of a file that is on air."""
         if (segment := self._by_name.get(path)) and segment.published <= self.now + 1e-6:
-            return self.bytes(segment.read())
-        if path in self._files:
-            return self.bytes(self._files[path]())
-        return web.Response(status=404, headers=self.headers)
+            return segment.read()
+        return self._files[path]() if path in self._files else None
 
     def _playlist(self, name: str, path: str) -> web.Response:
         view: View | None = self.view(name, self.now)

@@ -23,6 +23,7 @@ class Label:
     `exact`: how exactly, in seconds, that can be known from the medium; None is the condition's usual.
     `due`: when the alert is due, where that is not `begin` plus the raise time.
     `clear_due`: when the recovery is due, where that is not `end` plus the clear time.
+    `late`: how late both may be told, in seconds, where that is not 2 x max(group of pictures, segment).
     """
 
     condition: str
@@ -31,6 +32,7 @@ class Label:
     exact: float | None = None
     due: float | None = None
     clear_due: float | None = None
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of one case, as a process of the pool does it."""
 
-from .corpus import BY_NAME
+from .clean import play_clean
+from .corpus import BY_NAME, transports
 from .play import play, settings
 from .report import Result
 from .rivals import rival
 from .rule import Bounds
+from .transport import play_transport
 
 Job = tuple[str, str]  # part and case
 
@@ -13,6 +15,10 @@ Job = tuple[str, str]  # part and case
 def run(job: Job) -> Result:
     """One run, in a process of the pool."""
     part, name = job
+    if part == "clean":
+        return play_clean(name)
+    if part == "transport":
+        return play_transport(transports()[name])
     case = BY_NAME[name]
     if part == "ffmpeg":
         bounds = Bounds(case.medium.packaging.segment, case.leeway, case.medium.seconds)

@@ -89,14 +89,15 @@ def counts(alert: Alert, label: Label, checks: Checks, bounds: Bounds) -> bool:
     exact = exactness(label, bounds) + _ROUNDING
     if alert.condition != label.condition or abs(alert.began - label.begin) > exact:
         return False
-    if not -exact <= alert.told - due(label, checks) <= bounds.leeway + _ROUNDING:
+    leeway = (bounds.leeway if label.late is None else label.late) + _ROUNDING
+    if not -exact <= alert.told - due(label, checks) <= leeway:
         return False
     if label.end is None:
         return alert.cleared is None or alert.cleared >= bounds.seconds - _ROUNDING
     if alert.cleared is None or alert.lasted is None:
         return False
     late = alert.cleared - clear_due(label, checks, label.end)
-    return -exact <= late <= bounds.leeway + _ROUNDING and abs(alert.lasted - (label.end - label.begin)) <= 2 * exact
+    return -exact <= late <= leeway and abs(alert.lasted - (label.end - label.begin)) <= 2 * exact
 
 
 def exactness(label: Label, bounds: Bounds) -> float:
