@@ -13,7 +13,7 @@ from castwarden_model.conditions import CONDITIONS
 from castwarden_model.events import CATALOGUE
 from castwarden_model.resources import KINDS
 from castwarden_operator.settings import Settings as OperatorSettings
-from castwarden_worker.settings import WorkerSettings
+from castwarden_worker.settings import PackedSettings, WorkerSettings
 from pydantic_core import PydanticUndefined
 
 from scripts.docs import conditions, rest
@@ -25,6 +25,7 @@ _PROCESSES: dict[str, type[Settings]] = {
     "Gateway": GatewaySettings,
     "Operator": OperatorSettings,
     "Worker": WorkerSettings,
+    "Worker of a pool": PackedSettings,
 }
 
 

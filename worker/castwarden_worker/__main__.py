@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`castwarden-worker ROLE`: one process, one resource, one role."""
+"""`castwarden-worker ROLE`: one process, one role, one resource, or (`monitors`) all Monitors of one Pod."""
 
 import argparse
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from castwarden_base.logs import configure_logging
 from castwarden_base.run import run
 
-from .settings import WorkerSettings
+from .settings import PackedSettings, WorkerSettings
 from .shell import Role, run_role
 
 
@@ -26,11 +28,21 @@ def _role(name: str) -> Role:
     return download_media
 
 
+def _packed() -> Coroutine[Any, Any, int]:
+    from .packed.role import run_packed
+
+    settings = PackedSettings.load()
+    configure_logging("worker-monitors", settings.log_level)
+    return run_packed(settings)
+
+
 def main() -> None:
     """Entry point. Exits 2 on a wrong setting."""
     parser = argparse.ArgumentParser(prog="castwarden-worker", description=__doc__)
-    parser.add_argument("role", choices=("monitor", "poll", "download"))
+    parser.add_argument("role", choices=("monitor", "monitors", "poll", "download"))
     role = parser.parse_args().role
+    if role == "monitors":
+        sys.exit(run(_packed()))
     settings = WorkerSettings.load()
     configure_logging(f"worker-{role}", settings.log_level)
     sys.exit(run(run_role(_role(role), settings, endless=role == "monitor")))

@@ -43,6 +43,7 @@ class Outbox:
         self._writing = asyncio.Lock()
         self._changed = asyncio.Condition()
         self._trouble: str | None = None
+        self._counted = (0, 0)  # what the gauges, which many outboxes share, have of this one
 
     def open(self) -> list[Report]:
         """Takes up what an earlier process left, oldest first. Unreadable files are set aside, never deleted."""
@@ -61,6 +62,10 @@ class Outbox:
             reports.append(report)
         self._count()
         return reports
+
+    def close(self) -> None:
+        """This process uses the folder no more; what waits stays in it."""
+        self._tally(0, 0)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -113,11 +118,15 @@ class Outbox:
             self._changed.notify_all()
 
     def _count(self) -> None:
-        WAITING.set(len(self._entries))
         unsaved = sum(entry.unsaved is not None for entry in self._entries)
-        UNSAVED.set(unsaved)
+        self._tally(len(self._entries), unsaved)
         if not unsaved:
             self._trouble = None
+
+    def _tally(self, waiting: int, unsaved: int) -> None:
+        WAITING.inc(waiting - self._counted[0])
+        UNSAVED.inc(unsaved - self._counted[1])
+        self._counted = (waiting, unsaved)
 
     def _save(self, entries: list[Entry]) -> None:
         try:

@@ -11,15 +11,10 @@ from pydantic import Field, SecretStr
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 
 
-class WorkerSettings(Settings):
-    """One worker works for one resource."""
+class ProcessSettings(Settings):
+    """What every worker is told, whatever it works for."""
 
-    kind: Literal["Monitor", "Channel", "DownloadJob"] = Field(
-        alias="CASTWARDEN_KIND", description="The resource's kind"
-    )
-    namespace: str = Field(alias="CASTWARDEN_NAMESPACE", description="Its namespace")
-    name: str = Field(alias="CASTWARDEN_NAME", description="Its name")
-    uid: str = Field(alias="CASTWARDEN_UID", description="Its uid: made again under its name, it is another resource")
+    namespace: str = Field(alias="CASTWARDEN_NAMESPACE", description="The namespace of what it works for")
     gateway_url: HttpUrl = Field(alias="CASTWARDEN_GATEWAY_URL", description="The gateway's internal listener")
     token_file: Path | None = Field(
         None, alias="CASTWARDEN_TOKEN_FILE", description="The projected token, read anew for each call"
@@ -30,22 +25,9 @@ class WorkerSettings(Settings):
     state_dir: Path = Field(
         Path("/var/lib/castwarden"), alias="CASTWARDEN_STATE_DIR", description="Where reports wait until they are taken"
     )
-    download_dir: Path = Field(
-        Path("/downloads"), alias="CASTWARDEN_DOWNLOAD_DIR", description="Where finished files land"
-    )
-    youtube_feed_url: HttpUrl = Field(
-        "https://www.youtube.com/feeds/videos.xml?channel_id={channel_id}",
-        alias="CASTWARDEN_YOUTUBE_FEED_URL",
-        description="Where a YouTube channel's feed is; {channel_id} is replaced",
-    )
     pod_name: str = Field("", alias="POD_NAME", description="The Pod's name, part of every report")
     pod_ip: str = Field("0.0.0.0", alias="POD_IP", description="Where health and metrics listen")
     health_port: int = Field(8082, alias="CASTWARDEN_HEALTH_PORT", ge=0, le=65535, description="Their port")
-
-    @property
-    def resource(self) -> ResourceRef:
-        """The resource that this worker works for."""
-        return ResourceRef(kind=self.kind, namespace=self.namespace, name=self.name, uid=self.uid)
 
     def credentials(self) -> dict[str, str]:
         """Headers for the gateway. Read anew for each call, because the token is replaced while we run."""
@@ -55,3 +37,47 @@ class WorkerSettings(Settings):
         if self.internal_api_key:
             headers[INTERNAL_KEY_HEADER] = self.internal_api_key.get_secret_value()
         return headers
+
+
+class WorkerSettings(ProcessSettings):
+    """One worker works for one resource."""
+
+    kind: Literal["Monitor", "Channel", "DownloadJob"] = Field(
+        alias="CASTWARDEN_KIND", description="The resource's kind"
+    )
+    name: str = Field(alias="CASTWARDEN_NAME", description="Its name")
+    uid: str = Field(alias="CASTWARDEN_UID", description="Its uid: made again under its name, it is another resource")
+    download_dir: Path = Field(
+        Path("/downloads"), alias="CASTWARDEN_DOWNLOAD_DIR", description="Where finished files land"
+    )
+    youtube_feed_url: HttpUrl = Field(
+        "https://www.youtube.com/feeds/videos.xml?channel_id={channel_id}",
+        alias="CASTWARDEN_YOUTUBE_FEED_URL",
+        description="Where a YouTube channel's feed is; {channel_id} is replaced",
+    )
+
+    @property
+    def resource(self) -> ResourceRef:
+        """The resource that this worker works for."""
+        return ResourceRef(kind=self.kind, namespace=self.namespace, name=self.name, uid=self.uid)
+
+
+class PackedSettings(ProcessSettings):
+    """One worker works for all Monitors that have a seat in its Pod."""
+
+    pool: str = Field("default", alias="CASTWARDEN_POOL", description="The pool that its Pod belongs to, for its log")
+    threads: int = Field(
+        4, alias="CASTWARDEN_THREADS", ge=1, le=64, description="Threads that decode, for all its streams together"
+    )
+    recycle_rss_mib: int = Field(
+        0, alias="CASTWARDEN_RECYCLE_RSS_MIB", ge=0, description="Memory held at which it asks to be replaced; 0: never"
+    )
+    recycle_seconds: float = Field(
+        0.0, alias="CASTWARDEN_RECYCLE_SECONDS", ge=0, description="Age at which it asks to be replaced; 0: never"
+    )
+
+    def of_seat(self, ref: ResourceRef) -> WorkerSettings:
+        """What the only worker of this Monitor would be told, with a folder of its own."""
+        own = {"kind": ref.kind, "name": ref.name, "uid": ref.uid, "state_dir": self.state_dir / "seats" / ref.uid}
+        shared = {name: getattr(self, name) for name in ProcessSettings.model_fields}
+        return WorkerSettings(**{**shared, **own})

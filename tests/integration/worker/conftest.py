@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from castwarden_base.waiting import wait_until
-from castwarden_model.messages import Assignment, Look, Report, ResourceRef
+from castwarden_model.messages import Assignment, Look, Report, ResourceRef, Seats
 from castwarden_worker.settings import WorkerSettings
 from castwarden_worker.shell import Role, run_role
 
@@ -31,6 +31,8 @@ class FakeGateway:
 
     port: int = 0
     assignment: Assignment | None = None
+    seats: dict[str, Assignment] = field(default_factory=dict)  # of a shared Pod, by uid
+    absent: set[str] = field(default_factory=set)  # uids that are listed though they are gone
     reports: list[Report] = field(default_factory=list)
     posted: list[Report] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -51,9 +53,18 @@ class FakeGateway:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def seat(self, *assignments: Assignment, leave: Sequence[str] = ()) -> None:
+        """Gives these a seat in the shared Pod, or another assignment; takes theirs from the uids in `leave`."""
+        self.seats |= {one.resource.uid: one for one in assignments}
+        for uid in leave:
+            del self.seats[uid]
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     async def up(self) -> None:
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_get("/internal/v1/assignments/{kind}/{namespace}/{name}", self._assignments)
+        app.router.add_get("/internal/v1/seats", self._seats)
         app.router.add_post("/internal/v1/reports", self._reports)
         app.router.add_put("/internal/v1/looks", self._looks)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -72,8 +83,8 @@ class FakeGateway:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + float(request.query.get("wait", 0))
         while True:
-            found, changed = self.assignment, self._changed
-            if found is None or found.resource.uid != request.query["uid"]:
+            found, changed = self.seats.get(request.query["uid"], self.assignment), self._changed
+            if found is None or found.resource.uid != request.query["uid"] or found.resource.uid in self.absent:
                 return problem(404, "gone")
             if found.version != request.query.get("version"):
                 return web.Response(body=found.model_dump_json(by_alias=True), content_type="application/json")
@@ -85,6 +96,19 @@ class FakeGateway:
     async def _looks(self, request: web.Request) -> web.StreamResponse:
         self.looks.append(Look.model_validate_json(await request.read()))
         return web.Response(status=204)
+
+    async def _seats(self, request: web.Request) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + float(request.query.get("wait", 0))
+        while True:
+            version, changed = str(hash(frozenset(self.seats))), self._changed
+            if version != request.query.get("version"):
+                found = Seats(version=version, seats=[one.resource for one in self.seats.values()])
+                return web.Response(body=found.model_dump_json(), content_type="application/json")
+            try:
+                await asyncio.wait_for(changed.wait(), max(0.0, deadline - loop.time()))
+            except TimeoutError:
+                return web.Response(status=204)
 
     async def _reports(self, request: web.Request) -> web.StreamResponse:
         report = Report.model_validate_json(await request.read())
