@@ -33,6 +33,9 @@ crds: venv ## write crds/*.yaml from the models
 docs: venv ## write the generated parts of docs/
 	$(BIN)/python -m scripts.generate_docs
 
+accuracy: venv ## play the labelled corpus and say how right the checks are, beside FFmpeg (ARGS="--only black")
+	@$(BIN)/python -m tests.accuracy $(ARGS)
+
 bench: bench-stream ## print the figures, as ratios against well-known things in the same run
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.standin
