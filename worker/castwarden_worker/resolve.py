@@ -28,18 +28,23 @@ _FILE_SUFFIXES = (".ts", ".mp4", ".aac", ".mp3", ".ogg")
 _MEDIA_SUFFIXES = (".m3u8", ".m3u", ".mpd", *_FILE_SUFFIXES)
 _NEVER_DIRECT = ("youtube.com", "youtu.be", "twitch.tv")
 _LOOK_SECONDS = 15.0
+_CHILDREN = 3
 _CHILD_SECONDS = 60.0
 _BUDGET = 32 * 2**20  # bytes that all servers together may send to one child
 _TOO_LARGE = f"It sends more than {_BUDGET >> 20} MiB where a page or a playlist should be."
 
 
 class Resolver:
-    """`session` must come from `outbound_session` with the same `allow`; a guarded proxy watches over the children."""
+    """`session` must come from `outbound_session` with the same `allow`; a guarded proxy watches over the children.
+
+    One resolver may serve many: it runs a few children at a time, since each may take a hundred MiB.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, allow: Iterable[Network], state_dir: Path) -> None:
         self._session = session
         self._allow = tuple(allow)
         self._home = state_dir / "home"
+        self._turns = asyncio.Semaphore(_CHILDREN)
 
     async def resolve(self, url: str, way: Way = "Auto", budget: Ask | None = None) -> Outcome:
         """One look. Never raises for what the source, the site or the network does.
@@ -118,7 +123,7 @@ class Resolver:
         return outcome
 
     async def _extract(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
-        async with GuardedProxy(self._allow, _BUDGET) as proxy:
+        async with self._turns, GuardedProxy(self._allow, _BUDGET) as proxy:
             request = {"way": way, "url": str(url), "proxy": proxy.url}
             try:
                 outcome = from_json(await ask("castwarden_worker.resolve_child", request, self._home, _CHILD_SECONDS))

@@ -13,10 +13,11 @@ from castwarden_base.logs import get_logger
 from castwarden_base.tasks import Supervisor
 
 from ..gateway import PoolGateway
+from ..resolve import Resolver
 from ..settings import PackedSettings
 from .hall import Hall
 from .seat_list import SeatList
-from .shared import Names, Pace, Shared, TurnTaking
+from .shared import Names, Pace, Shared
 from .wear import Wear
 
 log = get_logger(__name__)
@@ -57,7 +58,7 @@ async def _share(settings: PackedSettings, stack: AsyncExitStack) -> Shared:
     inside = await stack.enter_async_context(
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
     )
-    resolver = TurnTaking(outbound, settings.outbound_allow, settings.state_dir)
+    resolver = Resolver(outbound, settings.outbound_allow, settings.state_dir)
     return Shared(outbound, inside, resolver, Pace())
 
 

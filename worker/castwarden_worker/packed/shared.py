@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all seats of one process share: connections, a resolver that takes turns, a pace at which seats begin."""
+"""What all seats of one process share: connections, a resolver, a pace at which seats begin."""
 
 import asyncio
 import random
 import socket
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from castwarden_base.addresses import Network
-from yarl import URL
 
-from ..outcomes import Outcome
 from ..resolve import Resolver
 
-_CHILDREN = 3  # of yt-dlp or streamlink at once; each may take a hundred MiB
 _NAME_THREADS = 4
 _BETWEEN_STARTS = 0.1  # seconds; the same moment for all would be felt by every source, and by the gateway
 
@@ -44,18 +37,6 @@ class Pace:
         now = asyncio.get_running_loop().time()
         self._next = max(self._next, now) + self._seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load
         await asyncio.sleep(self._next - now - self._seconds / 2)
-
-
-class TurnTaking(Resolver):
-    """A resolver that runs a few children at a time."""
-
-    def __init__(self, session: aiohttp.ClientSession, allow: Iterable[Network], state_dir: Path) -> None:
-        super().__init__(session, allow, state_dir)
-        self._turns = asyncio.Semaphore(_CHILDREN)
-
-    async def _extract(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
-        async with self._turns:
-            return await super()._extract(way, url)
 
 
 class Names(AbstractResolver):
