@@ -17,7 +17,7 @@ from .seen import Kind, PlaylistSeen, SegmentSeen
 from .tracker import Arrival, Tracker, Update
 
 _BACKLOG = 32  # segments waiting; live media beyond that is skipped and counts as missed
-_PATIENCE = 3  # refusals in a row before the source is given up
+_PATIENCE = 2  # refusals in a row before the source is resolved again: a URL that expired is no fault of the stream
 _LATE, _LATE_SECONDS = 3, 15.0  # durations, and seconds, that a segment may wait and still be looked at deeply
 _FIRST_PATIENCE = 5  # failures of any kind before the first playlist
 
