@@ -93,17 +93,19 @@ class Asking:
         before, self.last, self._loaded_at = self.last, playlist, now
         segments = before is None or playlist.next_sequence != before.next_sequence
         parts = not segments and before is not None and len(playlist.parts) > len(before.parts)
-        if wish.sequence is not None:
-            granted = segments or (parts and wish.part is not None)
-            self._blocking = _CREDIT if granted else self._blocking - 1
+        waited = wish.sequence is not None
+        if waited and wish.part is None:
+            self._blocking = _CREDIT if segments else self._blocking - 1
+        elif waited and not (segments or parts):
+            self._blocking -= 1
         elif self._kept_waiting and segments:
             self._blocking -= 1  # there was news, and it did not say so
         self._kept_waiting = False
-        self._mode = _Mode.SEGMENT if segments else _Mode.PART if parts else _Mode.PLAIN
-        if (segments or parts) and self._may_block(playlist):
+        goes_on = segments or (parts and (not waited or wish.part is not None))
+        self._mode = _Mode.SEGMENT if segments else _Mode.PART if goes_on else _Mode.PLAIN
+        self.pace.loaded(now, playlist.target_duration, new=segments)
+        if goes_on and self._may_block(playlist):
             self.pace.after(now, 0.0)
-        else:
-            self.pace.loaded(now, playlist.target_duration, new=segments)
 
     def _may_block(self, playlist: MediaPlaylist) -> bool:
         return playlist.control.can_block and self._blocking > 0
