@@ -3,6 +3,7 @@
 
 from typing import Annotated, Any, Self
 
+from castwarden_model.forms import of_form
 from castwarden_model.resources.base import Metadata, MetadataValue, Url
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -20,7 +21,7 @@ class ChannelCreate(BaseModel):
         json_schema_extra={"examples": [{"youtube_id": "UCBR8-60-B28hp2BmDPdntcQ", "schedule": "*/5 * * * *"}]},
     )
 
-    youtube_id: Annotated[str, Field(pattern=r"^UC[A-Za-z0-9_-]{22}$")] | None = Field(
+    youtube_id: Annotated[str, of_form(r"^UC[A-Za-z0-9_-]{22}$", "must be UC and 22 more characters")] | None = Field(
         default=None, description="Or else `feed_url`."
     )
     feed_url: Url | None = Field(default=None, description="An RSS or Atom feed.")

@@ -4,6 +4,7 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
+from castwarden_model.forms import of_form
 from castwarden_model.resources.base import Metadata, Url
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -29,8 +30,8 @@ class DownloadCreate(BaseModel):
     container_policy: Literal["original", "webm", "mp4", "mkv"] | None = Field(
         default=None, description="The container of the finished file; original keeps what the site serves."
     )
-    quality: Annotated[str, Field(pattern=r"^(best|worst|[0-9]{3,4}p)$")] | None = Field(
-        default=None, description="best, worst, or the largest height, e.g. 1080p."
+    quality: Annotated[str, of_form(r"^(best|worst|[0-9]{3,4}p)$", "must be best, worst, or like 1080p")] | None = (
+        Field(default=None, description="best, worst, or the largest height, e.g. 1080p.")
     )
     embed_metadata: bool | None = Field(default=None, description="Write title, channel and date into the file.")
     embed_cover_art: bool | None = Field(default=None, description="Write the thumbnail into the file.")

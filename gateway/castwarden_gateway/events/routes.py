@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`/api/v1/events`: what happened, newest first."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
+from castwarden_model.forms import of_form
 from pydantic import AwareDatetime, Field
 
 from castwarden_gateway.events.store import EventFilter, EventStore, EventView
@@ -17,15 +18,15 @@ EVENTS = web.AppKey("events", EventStore)
 routes = Routes()
 
 
+TypeFilter = Annotated[
+    str, Field(max_length=100), of_form(r"^([a-z_]+\.([a-z_]+|\*)|\*)$", "must be an event type, alert.* or *")
+]
+
+
 class EventQuery(PageQuery):
     """Filters of one resource's events."""
 
-    type: str | None = Field(
-        default=None,
-        max_length=100,
-        pattern=r"^([a-z_]+\.([a-z_]+|\*)|\*)$",
-        description="A type, or `alert.*`.",
-    )
+    type: TypeFilter | None = Field(default=None, description="A type, or `alert.*`.")
     since: AwareDatetime | None = Field(default=None, description="Inclusive.")
     until: AwareDatetime | None = Field(default=None, description="Inclusive.")
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 from castwarden_model import __version__
+from castwarden_model.forms import of_form
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
@@ -24,8 +25,12 @@ AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 routes = Routes()
 _MOST_KEYS = 100  # active ones of a tenant
 
-Scope = Annotated[str, Field(pattern=r"^(\*|admin|[a-z_]+:(\*|read|write))$")]
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Scope = Annotated[
+    str, of_form(r"^(\*|admin|[a-z_]+:(\*|read|write))$", "must be like monitors:read, monitors:*, * or admin")
+]
+DnsLabel = Annotated[
+    str, of_form(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "must be at most 63 small letters, digits and inner hyphens")
+]
 
 
 class TenantExists(Conflict):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from castwarden_model.events import CATALOGUE
+from castwarden_model.forms import of_form
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from castwarden_gateway.http.cursors import PageQuery
@@ -25,7 +26,9 @@ def _known(pattern: str) -> str:
 
 Filters = Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length=1, max_length=100)]
 Url = Annotated[
-    str, Field(max_length=2048, pattern=r"^[^\x00-\x20]+$", description="http or https; private addresses are refused")
+    str,
+    Field(max_length=2048, description="http or https; private addresses are refused"),
+    of_form(r"^(?i:https?)://[^\x00-\x20]+$", "must be an http or https URL"),
 ]
 Description = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Timeout = Annotated[float, Field(ge=1, le=30, description="seconds for one attempt, all in all")]

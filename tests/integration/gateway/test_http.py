@@ -4,6 +4,7 @@
 import asyncio
 import io
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -75,6 +76,26 @@ async def test_an_unexpected_error_is_a_500_that_says_nothing_of_the_inside(
     answer = await api.get("/api/v1/events")
     assert (answer.status, answer.body["code"]) == (500, "internal-error")
     assert "secret detail" not in str(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/api/v1/channels", {"youtube_id": "nobody"}, "must be UC and 22 more characters"),
+        ("/api/v1/downloads", {"url": "https://a.example/x", "quality": "good"}, "must be best, worst, or like 1080p"),
+        ("/api/v1/tenants", {"slug": "Not a label"}, "must be at most 63 small letters, digits and inner hyphens"),
+        ("/api/v1/api_keys", {"name": "k", "scopes": ["all"]}, "must be like monitors:read, monitors:*, * or admin"),
+        ("/api/v1/webhooks/endpoints", {"url": "ftp://a.example"}, "must be an http or https URL"),
+    ],
+)
+async def test_a_wrong_form_is_answered_in_words(api: Api, path: str, body: Any, words: str) -> None:
+    answer = await api.post(path, body)
+    assert (answer.status, [error["detail"] for error in answer.body["errors"]]) == (422, [words])
+
+
+async def test_a_wrong_filter_is_answered_in_words(api: Api) -> None:
+    answer = await api.get("/api/v1/events?type=Alerts")
+    assert [error["detail"] for error in answer.body["errors"]] == ["must be an event type, alert.* or *"]
 
 
 async def test_every_route_demands_a_credential(gateway: Gateway, session: aiohttp.ClientSession) -> None:

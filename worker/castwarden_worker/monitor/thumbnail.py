@@ -16,7 +16,10 @@ _LUMA, _CHROMA = (16, 219), (128, 224)  # where the nominal range begins, or has
 
 
 def thumbnail(picture: Picture) -> bytes | None:
-    """The picture as a JPEG that the gateway takes; None when it has no size. Colours only where it has chroma."""
+    """The picture as a JPEG that the gateway takes; None when it has no size or FFmpeg refuses.
+
+    It is grey where the picture has no chroma.
+    """
     step = max(1, -(-max(picture.luma.shape) // WIDEST_THUMBNAIL))
     luma = picture.luma[::step, ::step]
     height, width = luma.shape[0] // 2 * 2, luma.shape[1] // 2 * 2
@@ -27,7 +30,10 @@ def thumbnail(picture: Picture) -> bytes | None:
     for index, plane in ((1, picture.u), (2, picture.v)):
         chroma = np.full((1, 1), 128, np.uint8) if plane is None or not plane.size else plane
         _fill(frame, index, _full(_fitted(chroma, height // 2, width // 2), *_CHROMA, picture.full_range))
-    return next((jpeg for quality in _QUALITIES if len(jpeg := _encode(frame, quality)) <= LARGEST_THUMBNAIL), None)
+    try:
+        return next((jpeg for quality in _QUALITIES if len(jpeg := _encode(frame, quality)) <= LARGEST_THUMBNAIL), None)
+    except (av.FFmpegError, ValueError):
+        return None
 
 
 def _encode(frame: VideoFrame, quality: int) -> bytes:
