@@ -166,6 +166,17 @@ def test_a_logo_on_black_is_not_frozen() -> None:
     assert told(moving(0, 8) + each(8, 60, logo)) == []
 
 
+def test_words_on_black_that_are_no_logo_and_stand_still_are_frozen() -> None:
+    def words(media: float) -> Picture:
+        picture = flat(16, media)
+        picture.luma[42:46, 60:100:2] = 220
+        picture.luma[43, 60:100] = 220
+        return picture
+
+    assert words(0).is_dark
+    assert told(moving(0, 8) + each(8, 30, words)) == [(True, 18.0)]
+
+
 def test_a_dark_scene_that_stands_still_is_frozen() -> None:
     pictures = moving(0, 8) + each(8, 30, lambda media: view(media, 3, gain=0.3))
     assert told(pictures) == [(True, 18.0)]

@@ -16,7 +16,7 @@ from ..seen import BLACK_AREA, BLACK_LUMA, Picture, Plane
 
 Mask = NDArray[np.bool_]
 
-_LEAST = 0.0007  # share of the picture: what is smaller is noise, not a thing
+_LEAST = 0.0004  # share of the picture: what is smaller is noise, not a thing
 _MARGIN = 0.2  # share of width or height: a logo begins this near to the border
 _COLOURED = 32  # difference of chroma to grey, of 255, from which on a dark colour is seen as one
 _NEIGHBOURS = 4  # bright samples in 3 x 3, itself included: a thing is no speck and no line at the picture's edge

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..episode import Change, Moment
 from ..seen import Picture, Plane
 from .base import LULL, PictureCheck
-from .blank import uniform
+from .blank import Blank
 from .dark import Darkness, Look
 
 Blocks = NDArray[np.float32]
@@ -46,8 +46,9 @@ class Freeze(PictureCheck):
         self.moved = False
         self.motion_db: float | None = None
         self._noise_db = -42.0
-        self._spec = Checks()
+        self._ignored: Sequence[Region] = ()
         self._darkness = Darkness()
+        self._blank = Blank()  # only asked what it thinks of a picture
         self._opening: _Still | None = None
         self._newest: tuple[Picture, _Still] | None = None
         self._counts: NDArray[np.bool_] | None = None  # the blocks that are not ignored
@@ -57,7 +58,8 @@ class Freeze(PictureCheck):
         self._limits(spec.freeze.enabled, spec.freeze.raise_after, spec.freeze.clear_after)
         self.episode.lull = LULL * self.episode.clear_after
         self._noise_db = spec.freeze.noise_db
-        self._spec, self._darkness = spec, Darkness.of(spec)
+        self._ignored, self._darkness = spec.freeze.ignore, Darkness.of(spec)
+        self._blank.configure(spec)
         self._newest = self._counts = None
 
     def judge(self, picture: Picture) -> bool:
@@ -105,7 +107,7 @@ class Freeze(PictureCheck):
         if before is None or now is None or before.shape != now.shape:
             return True
         if self._counts is None or self._counts.shape != now.shape:
-            self._counts = _counted(self._spec.freeze.ignore, now.shape)
+            self._counts = _counted(self._ignored, now.shape)
         apart = np.abs(now - before)[self._counts]
         if not apart.size:
             return True
@@ -116,12 +118,9 @@ class Freeze(PictureCheck):
 
     def _still(self, picture: Picture) -> _Still:
         if self._newest is None or self._newest[0] is not picture:
-            plain = self._darkness.see(picture).look is not Look.LIT or self._is_blank(picture)
+            plain = self._darkness.see(picture).look is not Look.LIT or self._blank.judge(picture)
             self._newest = picture, _Still(picture.at, None if plain else _blocks(picture.luma))
         return self._newest[1]
-
-    def _is_blank(self, picture: Picture) -> bool:
-        return uniform(picture, self._spec.blank.spread, self._spec.blank.area)
 
     def measured(self) -> Mapping[str, float | str]:
         return {"motion_db": round(self.motion_db or -100.0, 1), "noise_db": round(self._noise_db, 1)}
