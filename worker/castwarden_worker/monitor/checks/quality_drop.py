@@ -7,8 +7,8 @@ is to see (a dark or empty picture has none), and below all but a tenth of those
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from statistics import fmean, median
 
@@ -53,10 +53,11 @@ class QualityDrop(SegmentCheck):
             return None
         now = _quality(seen, seen.video)
         _append(self._recent, now, _SPAN)
-        bad = self._is_known and self._is_low(list(self._recent))
+        mean = _mean(self._recent)
+        bad = self._is_known and self._is_low(mean)
         began = self._began(bad=bad) if bad != bool(self.episode.bad) else now
         if not bad:
-            _append(self._usual, now, _WINDOW)
+            _append(self._usual, mean, _WINDOW)
         change = self.episode.observe(seen.at, bad=bad, since=began.at)
         return change or self.episode.hold(seen.at.plus(seen.seconds))
 
@@ -66,25 +67,18 @@ class QualityDrop(SegmentCheck):
 
     def _began(self, *, bad: bool) -> _Quality:
         """The first of the newest segments that are low, or are not: the mean tells it late."""
-        row = list(takewhile(lambda one: self._is_low([one]) == bad, reversed(self._recent)))
+        row = list(takewhile(lambda one: self._is_low(one) == bad, reversed(self._recent)))
         return row[-1] if row else self._recent[-1]
 
-    def _is_low(self, recent: list[_Quality]) -> bool:
+    def _is_low(self, now: _Quality) -> bool:
         usual = self._usual
-        if not usual:
-            return False
-        kbps, height, heights = (
-            fmean(one.kbps for one in recent),
-            recent[-1].height,
-            _there(one.height for one in usual),
-        )
-        if height is not None and heights and height < self.ratio * median(heights):
+        heights = _there(one.height for one in usual)
+        if now.height is not None and heights and now.height < self.ratio * median(heights):
             return True
-        share = self._detail(recent[-1].detail)
-        keys, usual_keys = _there(one.key_size for one in recent), _there(one.key_size for one in usual)
-        if share is None or not usual_keys or kbps >= self._least([one.kbps for one in usual], share):
+        share, keys = self._detail(now.detail), _there(one.key_size for one in usual)
+        if share is None or not keys or now.kbps >= self._least([one.kbps for one in usual], share):
             return False
-        return bool(keys) and fmean(keys) < self._least(usual_keys, share)
+        return now.key_size is not None and now.key_size < self._least(keys, share)
 
     def _detail(self, now: float | None) -> float | None:
         """The share of the usual detail that there is to see, at most 1; None when that is not known."""
@@ -104,15 +98,28 @@ class QualityDrop(SegmentCheck):
     def measured(self) -> Mapping[str, float | str]:
         if not (self._usual and self._recent):
             return {}
-        now = fmean(one.kbps for one in self._recent)
-        found = {"bitrate_kbps": round(now, 1), "median_kbps": round(median(one.kbps for one in self._usual), 1)}
-        height, heights = self._recent[-1].height, _there(one.height for one in self._usual)
-        return found if height is None else found | {"height": height, "median_height": median(heights or [height])}
+        now, kbps = _mean(self._recent), median(one.kbps for one in self._usual)
+        found = {"bitrate_kbps": round(now.kbps, 1), "median_kbps": round(kbps, 1)}
+        heights = _there(one.height for one in self._usual)
+        if now.height is None or not heights:
+            return found
+        return found | {"height": now.height, "median_height": median(heights)}
 
 
 def _quality(seen: SegmentSeen, video: TrackSeen) -> _Quality:
     kbps = video.size * 8 / 1000 / seen.seconds
     return _Quality(seen.at, video.height, kbps, video.key_size, video.detail)
+
+
+def _mean(row: Sequence[_Quality]) -> _Quality:
+    """The newest, with what all of them have on average."""
+    keys, detail = _there(one.key_size for one in row), _there(one.detail for one in row)
+    return replace(
+        row[-1],
+        kbps=fmean(one.kbps for one in row),
+        key_size=fmean(keys) if keys else None,
+        detail=fmean(detail) if detail else None,
+    )
 
 
 def _append(row: deque[_Quality], now: _Quality, seconds: float) -> None:
