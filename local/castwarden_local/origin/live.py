@@ -4,46 +4,28 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from aiohttp import web
 from castwarden_worker.monitor.playlist import MediaPlaylist
 
-from castwarden_local.origin.encode import Encoded, Recipe, Stretch, encode
-from castwarden_local.origin.pictures import Heard, Look
+from castwarden_local.origin.encode import Encoded, Recipe, encode
+from castwarden_local.origin.forms import WHOLE, Files, Listed
+from castwarden_local.origin.script import Kind, Part, Script, parts_of
 
-Kind = Literal[
-    "motion", "black", "logo", "blank", "frozen", "silent", "left", "stall", "missing", "truncated", "restart", "html"
-]  # fmt: skip
-Script = Sequence[tuple[float, Kind] | tuple[float, tuple[Kind, ...]]]
-_LOOKS: dict[Kind, Look] = {"black": "black", "logo": "logo", "blank": "blank"}
-_HEARD: dict[Kind, Heard] = {"silent": "none", "left": "left"}
+__all__ = ["Aired", "Kind", "LiveOrigin", "Script", "Track", "Window", "as_playlist"]
+
 _PLAYLIST = "application/vnd.apple.mpegurl"
 _TYPES = {".ts": "video/mp2t", ".m4s": "video/iso.segment", ".mp4": "video/mp4"}
 _PAGE = "<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the script: when it goes on air, and where in the media it begins. Seconds since the start."""
-
-    kinds: tuple[Kind, ...]
-    seconds: float
-    on_air: float
-    media: float
-
-    @property
-    def media_seconds(self) -> float:
-        return 0.0 if "stall" in self.kinds else self.seconds
-
-
-@dataclass(frozen=True, slots=True)
-class _Aired:
+class Aired:
     """A segment and when it is published: as soon as its last picture has been shown."""
 
     name: str
@@ -52,13 +34,30 @@ class _Aired:
     published: float
     epoch: int
     number: int  # within its epoch
+    offset: int  # in all media of its track
+    size: int
 
 
 @dataclass(slots=True)
-class _Track:
+class Track:
     playlist: MediaPlaylist
     folder: Path
-    aired: list[_Aired] = field(default_factory=list)
+    aired: list[Aired] = field(default_factory=list)
+
+    @property
+    def init(self) -> str | None:
+        """The name of its init section."""
+        section = self.playlist.segments[0].init
+        return section.uri if section else None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a playlist shows at one moment."""
+
+    shown: list[Aired]
+    sequence: int  # of the first one
+    ended: bool
 
 
 class LiveOrigin:
@@ -67,7 +66,8 @@ class LiveOrigin:
     Kinds: `motion`, `black`, `logo` (on black), `blank` (one colour), `frozen`, `silent`, `left` (the right channel is
     silent) are media; `stall` publishes nothing; `missing` answers 404 and `truncated` half of each segment; `restart`
     begins numbering anew; `html` answers playlist requests with a page. A part may be of several kinds at once.
-    After the script comes EXT-X-ENDLIST. With `live=False` all of it is there at once, as a finished playlist.
+    `form` is how segments are listed and served. After the script comes EXT-X-ENDLIST. With `live=False` all of it is
+    there at once, as a finished playlist.
     """
 
     def __init__(
@@ -81,8 +81,9 @@ class LiveOrigin:
         live: bool = True,
         program_time: bool = True,
         first_sequence: int = 0,
+        form: Files | None = None,
     ) -> None:
-        self.parts = _parts(script)
+        self.parts = parts_of(script)
         self.url = ""
         self.requests: dict[str, int] = {}
         self._recipe = recipe or Recipe(segment_seconds=segment_seconds)
@@ -91,12 +92,13 @@ class LiveOrigin:
         self._live = live
         self._program_time = program_time
         self._first_sequence = first_sequence
+        self._form = form or Files()
         self._length = sum(part.seconds for part in self.parts) + sum(part.media_seconds for part in self.parts) * (
             loops - 1
         )
         self._began = 0.0
         self._began_at = datetime.now(UTC)
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, Track] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._runner: web.AppRunner | None = None
 
@@ -117,7 +119,7 @@ class LiveOrigin:
     async def start(self) -> None:
         """Encodes the script and goes on air."""
         self._folder = tempfile.TemporaryDirectory(prefix="castwarden-origin-")
-        stretches = [_stretch(part) for part in self.parts if part.media_seconds]
+        stretches = [part.stretch for part in self.parts if part.media_seconds]
         encoded = await asyncio.to_thread(
             encode, stretches, self._recipe, Path(self._folder.name) / "media", loops=self._loops
         )
@@ -149,21 +151,21 @@ class LiveOrigin:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def _air(self, encoded: Encoded) -> dict[str, _Track]:
-        tracks = {"main": _Track(encoded.main, encoded.folder)}
+    def _air(self, encoded: Encoded) -> dict[str, Track]:
+        tracks = {"main": Track(encoded.main, encoded.folder)}
         if encoded.audio and encoded.audio_folder:
-            tracks["audio"] = _Track(encoded.audio, encoded.audio_folder)
+            tracks["audio"] = Track(encoded.audio, encoded.audio_folder)
         for track in tracks.values():
-            media = 0.0
+            media, offset = 0.0, 0
             epochs: dict[int, int] = {}
             for segment in track.playlist.segments:
                 begins, epoch = self._on_air(media)
                 published, _ = self._on_air(media + segment.duration - 1e-3)
                 number = epochs[epoch] = epochs.get(epoch, -1) + 1
-                track.aired.append(
-                    _Aired(segment.uri, segment.duration, begins, published if self._live else 0.0, epoch, number)
-                )
-                media += segment.duration
+                when = published if self._live else 0.0
+                size = (track.folder / segment.uri).stat().st_size
+                track.aired.append(Aired(segment.uri, segment.duration, begins, when, epoch, number, offset, size))
+                media, offset = media + segment.duration, offset + size
         return tracks
 
     def _on_air(self, media: float) -> tuple[float, int]:
@@ -180,51 +182,73 @@ class LiveOrigin:
         self.requests[path] = self.requests.get(path, 0) + 1
         folder, _, name = path.rpartition("/")
         if path == "multivariant.m3u8":
-            return _text(self._multivariant())
+            return as_playlist(self._multivariant())
         if not folder and (track := self._tracks.get(path.removesuffix(".m3u8"))):
             now = self._part_at(self.elapsed)
             if self._live and now and "html" in now.kinds:
-                return web.Response(
-                    text="<!DOCTYPE html><html><body>Please log in</body></html>", content_type="text/html"
-                )
-            return _text(self._playlist(path.removesuffix(".m3u8"), track))
+                return web.Response(text=_PAGE, content_type="text/html")
+            return await self._media_playlist(request, path.removesuffix(".m3u8"), track)
         if track := self._tracks.get(folder):
-            return self._segment(track, name)
+            return self._segment(request, track, name)
         raise web.HTTPNotFound
 
-    def _segment(self, track: _Track, name: str) -> web.Response:
-        file = track.folder / name
+    async def _media_playlist(self, request: web.Request, folder: str, track: Track) -> web.Response:
+        return as_playlist(self._playlist(folder, track))
+
+    def _segment(self, request: web.Request, track: Track, name: str) -> web.Response:
+        if key := self._form.key(name):
+            return web.Response(body=key)
+        if name == WHOLE:
+            return _ranged(request, b"".join((track.folder / it.name).read_bytes() for it in track.aired))
         aired = next((segment for segment in track.aired if segment.name == name), None)
-        init = track.playlist.segments[0].init
-        if not aired and not (init and init.uri == name):
+        if not aired and name != track.init:
             raise web.HTTPNotFound
         part = self._part_at(aired.begins) if aired else None
         if part and "missing" in part.kinds:
             raise web.HTTPNotFound
-        data = file.read_bytes()
+        data = (track.folder / name).read_bytes()
+        if aired:
+            data = self._form.body(data, self._sequence(aired))
         if part and "truncated" in part.kinds:
             data = data[: len(data) // 2]
-        return web.Response(body=data, content_type=_TYPES.get(file.suffix, "application/octet-stream"))
+        return _ranged(request, data, _TYPES.get(Path(name).suffix, "application/octet-stream"))
 
-    def _playlist(self, folder: str, track: _Track) -> str:
-        elapsed = self.elapsed if self._live else float("inf")
+    def _sequence(self, aired: Aired) -> int:
+        return aired.number + (self._first_sequence if aired.epoch == 0 else 0)
+
+    def _window_at(self, track: Track, elapsed: float) -> Window:
         published = [segment for segment in track.aired if segment.published <= elapsed]
         epoch = published[-1].epoch if published else 0
         shown = [segment for segment in published if segment.epoch == epoch]
         ended = len(published) == len(track.aired) and elapsed >= self._length
         if self._live:
             shown = shown[-self._window :]
-        lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{round(track.playlist.target_duration)}"]
-        first = shown[0].number if shown else 0
-        lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first + (self._first_sequence if epoch == 0 else 0)}")
-        if init := track.playlist.segments[0].init:
-            lines.append(f'#EXT-X-MAP:URI="{folder}/{init.uri}"')
-        for segment in shown:
-            if self._program_time:
-                at = datetime.fromtimestamp(self._began_at.timestamp() + segment.begins, UTC)
-                lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds')}")
-            lines += [f"#EXTINF:{segment.duration:.6f},", f"{folder}/{segment.name}"]
-        return "\n".join([*lines, "#EXT-X-ENDLIST" if ended else "", ""])
+        first = self._sequence(shown[0]) if shown else self._first_sequence if epoch == 0 else 0
+        return Window(shown, first, ended)
+
+    def _playlist(self, folder: str, track: Track) -> str:
+        window = self._window_at(track, self.elapsed if self._live else float("inf"))
+        lines = [*self._head(track, window), *self._map(folder, track)]
+        for segment in window.shown:
+            lines += self._segment_lines(folder, segment, first=segment is window.shown[0])
+        return "\n".join([*lines, "#EXT-X-ENDLIST" if window.ended else "", ""])
+
+    def _head(self, track: Track, window: Window) -> list[str]:
+        target = round(track.playlist.target_duration)
+        head = ["#EXTM3U", "#EXT-X-VERSION:9", f"#EXT-X-TARGETDURATION:{target}"]
+        return [*head, f"#EXT-X-MEDIA-SEQUENCE:{window.sequence}"]
+
+    def _map(self, folder: str, track: Track) -> list[str]:
+        return [f'#EXT-X-MAP:URI="{folder}/{track.init}"'] if track.init else []
+
+    def _segment_lines(self, folder: str, segment: Aired, *, first: bool) -> list[str]:
+        lines = []
+        if self._program_time:
+            at = datetime.fromtimestamp(self._began_at.timestamp() + segment.begins, UTC)
+            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds')}")
+        listed = Listed(segment.name, self._sequence(segment), segment.offset, segment.size, first)
+        *tags, uri = self._form.lines(folder, listed)
+        return [*lines, *tags, f"#EXTINF:{segment.duration:.6f},", uri]
 
     def _multivariant(self) -> str:
         recipe = self._recipe
@@ -236,22 +260,16 @@ class LiveOrigin:
         )
 
 
-def _parts(script: Script) -> list[Part]:
-    parts: list[Part] = []
-    on_air = media = 0.0
-    for seconds, kind in script:
-        part = Part((kind,) if isinstance(kind, str) else kind, float(seconds), on_air, media)
-        parts.append(part)
-        on_air += part.seconds
-        media += part.media_seconds
-    return parts
+def _ranged(request: web.Request, data: bytes, content_type: str = "video/mp2t") -> web.Response:
+    """All of it, or the range that was asked for."""
+    wanted = request.http_range
+    if wanted.start is None:
+        return web.Response(body=data, content_type=content_type)
+    begin, end = wanted.start, min(wanted.stop or len(data), len(data))
+    where = {"Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"}
+    return web.Response(status=206, body=data[begin:end], headers=where, content_type=content_type)
 
 
-def _stretch(part: Part) -> Stretch:
-    look: Look = next((_LOOKS[kind] for kind in part.kinds if kind in _LOOKS), "motion")
-    heard: Heard = next((_HEARD[kind] for kind in part.kinds if kind in _HEARD), "both")
-    return Stretch(part.seconds, look, heard, "frozen" in part.kinds)
-
-
-def _text(body: str) -> web.Response:
+def as_playlist(body: str) -> web.Response:
+    """The answer that carries a playlist; caches must ask again."""
     return web.Response(text=body, content_type=_PLAYLIST, headers={"Cache-Control": "no-cache"})

@@ -48,7 +48,7 @@ def test_a_server_that_can_block_is_asked_at_once_for_the_next_segment_but_not_f
 def test_the_parts_of_a_late_segment_are_waited_for_one_by_one_until_it_is_there() -> None:
     made = asking(playlist(10, 3))
     wish = made.wish(0.0)
-    made.refused(wish, nonsense=False)
+    made.refused(wish, 7.0)
     made.loaded(playlist(10, 3, parts=4), made.plainly(), 7.0)
     wish = made.wish(7.0)
     assert (wish.sequence, wish.part, wish.patience) == (13, 4, 2.5)
@@ -63,7 +63,7 @@ def test_the_parts_of_a_late_segment_are_waited_for_one_by_one_until_it_is_there
 
 def test_while_nothing_comes_nothing_is_waited_for_and_then_it_is_again() -> None:
     made = asking(playlist(10, 3))
-    made.refused(made.wish(0.0), nonsense=False)
+    made.refused(made.wish(0.0), 7.0)
     made.loaded(playlist(10, 3), made.plainly(), 7.0)
     assert made.wish(7.0).is_plain
     assert made.pace.wait(7.0) == 2.0
@@ -79,16 +79,25 @@ def test_a_server_that_hangs_although_there_is_news_is_asked_plainly_from_then_o
     made = asking(playlist(10, 3))
     for n in range(1, refusals + 1):
         if (wish := made.wish(7.0 * n)).sequence is not None:
-            made.refused(wish, nonsense=False)
+            made.refused(wish, 7.0)
         made.loaded(playlist(10 + n, 3), made.plainly(), 7.0 * n)
     assert made.wish(99.0).is_plain
     assert made.pace.wait(7.0 * refusals) == 4.0
 
 
+def test_a_server_that_refuses_at_once_is_not_asked_again_and_again() -> None:
+    made = asking(playlist(10, 3))
+    for first in (11, 12):
+        made.refused(made.wish(0.0), 0.1)
+        made.loaded(playlist(first - 1, 3), made.plainly(), 0.0)
+        made.loaded(playlist(first, 3), made.wish(2.0), 2.0)
+    assert made.wish(2.0).is_plain
+
+
 def test_a_server_that_hangs_once_is_trusted_again() -> None:
     made = asking(playlist(10, 3))
     for first in range(11, 31, 2):
-        made.refused(made.wish(0.0), nonsense=False)
+        made.refused(made.wish(0.0), 7.0)
         made.loaded(playlist(first, 3), made.plainly(), 0.0)
         wish = made.wish(0.0)
         assert wish.sequence is not None
@@ -129,7 +138,7 @@ def test_delta_updates_are_asked_for_while_what_we_have_is_young_enough() -> Non
 def test_a_server_whose_delta_updates_make_no_sense_is_asked_for_whole_playlists() -> None:
     made = asking(playlist(10, 3, control=BOTH))
     for first in (11, 12):
-        made.refused(made.wish(0.0), nonsense=True)
+        made.refused(made.wish(0.0), 0.1, nonsense=True)
         made.loaded(playlist(first, 3, control=BOTH), made.plainly(), 0.0)
     wish = made.wish(0.0)
     assert (wish.sequence, wish.skip) == (15, False)

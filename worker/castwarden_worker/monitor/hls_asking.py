@@ -75,12 +75,18 @@ class Asking:
         """What every server can."""
         return Wish(self._patience)
 
-    def refused(self, wish: Wish, *, nonsense: bool) -> None:
-        """The wish was not granted (`nonsense`: the answer is no playlist); `plainly` is what to ask for next."""
-        if wish.sequence is not None and not nonsense:
-            self._kept_waiting = True
-        if wish.skip and nonsense:
-            self._skipping -= 1
+    def refused(self, wish: Wish, seconds: float, *, nonsense: bool = False) -> None:
+        """The wish was not granted, which took so long; `plainly` is what to ask for next.
+
+        `nonsense`: the answer is no playlist. A server that kept us waiting may have had nothing to tell; what the
+        next load brings shows that.
+        """
+        if nonsense:
+            self._skipping -= wish.skip
+        elif wish.sequence is not None and seconds < wish.patience / 2:
+            self._blocking -= 1
+        else:
+            self._kept_waiting = wish.sequence is not None
 
     def failed(self, now: float) -> None:
         """There is no playlist to be had at the moment."""

@@ -44,7 +44,8 @@ class HlsLoader:
             try:
                 return await self._ask(wish)
             except StreamError as error:
-                self._asking.refused(wish, nonsense=isinstance(error, PlaylistError))
+                seconds = asyncio.get_running_loop().time() - now
+                self._asking.refused(wish, seconds, nonsense=isinstance(error, PlaylistError))
         return await self._ask(self._asking.plainly())
 
     async def _ask(self, wish: Wish) -> tuple[MediaPlaylist, str, Wish]:
