@@ -24,6 +24,7 @@ from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth, MonitorSpec, StreamSource, StreamState
 from pydantic import BaseModel, ValidationError
 
+from .monitor.child_tap import SCHEMES, check_stream_url
 from .monitor.watch import Outcome, Source, Watch
 from .probe_view import JsonLines, PlainLines, Show, live_table
 
@@ -56,7 +57,10 @@ def run_probe(
     try:
         _check_scheme(url)
         spec = MonitorSpec(source=StreamSource(url=url), depth=depth, checks=parse_sets(sets))
-        check_url(url, EVERYWHERE)
+        if url.startswith(SCHEMES):
+            check_stream_url(url, EVERYWHERE)
+        else:
+            check_url(url, EVERYWHERE)
         if not json and PlainLines.is_terminal():
             with live_table(url) as show:
                 return run(_probe(spec, show, for_seconds))
@@ -72,8 +76,8 @@ def run_probe(
 
 
 def _check_scheme(url: str) -> None:
-    if not url.lower().startswith(("http://", "https://")):
-        raise UsageError(f"{url}: must be an http or https URL")
+    if not url.lower().startswith(("http://", "https://", *SCHEMES)):
+        raise UsageError(f"{url}: must be an http, https, rtmp, rtmps, rtsp, rtsps or srt URL")
 
 
 def parse_sets(sets: Sequence[str]) -> Checks:
@@ -110,7 +114,7 @@ async def _probe(spec: MonitorSpec, show: Show, for_seconds: float | None) -> in
         async def emit(fact: Transition | Occurrence) -> None:
             show.fact(fact)
 
-        watch = Watch(session, spec, emit, whole=True)
+        watch = Watch(session, spec, emit, whole=True, allow=EVERYWHERE)
         showing = asyncio.create_task(_refresh(watch, show))
         try:
             async with asyncio.timeout(for_seconds):
@@ -147,8 +151,8 @@ async def _refresh(watch: Watch, show: Show) -> None:
 
 
 async def _resolve(url: str, session: aiohttp.ClientSession, stack: AsyncExitStack) -> Source:
-    """A playlist is watched as it is; any other page is given to the resolvers."""
-    if urlsplit(url).path.lower().endswith((".m3u8", ".m3u")):
+    """A playlist, a manifest or a stream is watched as it is; any other page is given to the resolvers."""
+    if url.startswith(SCHEMES) or urlsplit(url).path.lower().endswith((".m3u8", ".m3u", ".mpd")):
         return Source(url)
     from .outcomes import Live, Unsupported  # yt-dlp's and streamlink's side is loaded only when it is needed
     from .resolve import Resolver
@@ -173,7 +177,7 @@ def _why_not(outcome: object) -> str:
 def _what_to_do(problem: str) -> str:
     if problem.startswith(("cannot reach", "no answer", "The source does not answer")):
         return "check the address and the network"
-    return "give the address of an HLS playlist, or of a page with a live stream"
+    return "give the address of a live stream (HLS, DASH, Icecast, RTMP, RTSP, SRT), or of a page with one"
 
 
 def _first_line(error: Exception) -> str:

@@ -86,8 +86,10 @@ class IcecastOrigin:
         return response
 
     async def _send(self, response: web.StreamResponse, titles: "_Titles | None", now: float) -> None:
-        headers = [piece for piece in self._pieces if piece.due == 0.0][:2]  # of Ogg; to others a little more sound
-        for piece in [*headers, *(piece for piece in self._pieces if piece.due >= now and piece not in headers)]:
+        first = (
+            self._pieces[:1] if self._pieces[0].data.startswith(b"OggS") else []
+        )  # nobody can do without its headers
+        for piece in [*first, *(piece for piece in self._pieces[len(first) :] if piece.due >= now)]:
             await asyncio.sleep(max(0.0, piece.due - self.elapsed))
             await response.write(titles.between(piece.data) if titles else piece.data)
 

@@ -80,7 +80,7 @@ async def test_a_host_that_is_not_there_is_said_once_in_words_and_without_logs(u
 async def test_what_is_no_url_is_wrong_usage(url: str) -> None:
     status, out, err = await probe(url)
     assert (status, out) == (2, "")
-    assert err == f"castwarden probe: {url}: must be an http or https URL\n"
+    assert err == f"castwarden probe: {url}: must be an http, https, rtmp, rtmps, rtsp, rtsps or srt URL\n"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
@@ -99,7 +100,8 @@ async def running(
     case = Case(FakeReporter(), FakeResolver(script), assignments, tmp_path / "assignment.json")
     gateway = cast("Gateway", FakeGateway())
     reporter, resolver = cast("Reporter", case.reporter), cast("Resolver", case.resolver)
-    work = Work(cast("Any", None), assignment, assignments, reporter, HealthServer("127.0.0.1", 0), gateway)
+    settings = cast("Any", SimpleNamespace(outbound_allow=()))
+    work = Work(settings, assignment, assignments, reporter, HealthServer("127.0.0.1", 0), gateway)
     async with aiohttp.ClientSession() as session:
         role = asyncio.create_task(StreamRole(work, session, resolver).run())
         try:

@@ -24,9 +24,10 @@ from .glance import Glances, Shown
 from .looks import Looks
 from .peek import goes_on
 from .shut_out import ShutOut
+from .sources import Opener, Source
 from .teller import Fact, Teller
 from .watch import Outcome as Seen
-from .watch import Source, Watch
+from .watch import Watch
 
 log = get_logger(__name__)
 LOOKS = Counter("castwarden_worker_looks_total", "Looks at the source by what they found", ["outcome"])
@@ -98,7 +99,15 @@ class StreamRole:
 
     def _new_watch(self, stream: StreamState, statistics: Statistics) -> Watch:
         still_open = self._known.open
-        return Watch(self._session, self._spec, self._emit, stream=stream, open=still_open, statistics=statistics)
+        return Watch(
+            self._session,
+            self._spec,
+            self._emit,
+            stream=stream,
+            open=still_open,
+            statistics=statistics,
+            allow=self._work.settings.outbound_allow,
+        )
 
     async def _follow_assignment(self) -> None:
         while True:
@@ -165,7 +174,7 @@ class StreamRole:
         """Watches until there is something new to know: the end, why nothing is seen, or None to look again."""
         source = Source(live.url, live.headers, live.title)
         if self._over:
-            if not await goes_on(self._session, source):
+            if not await goes_on(Opener(self._session, self._work.settings.outbound_allow), source):
                 return Ended()
             self._over = False
             self._watch = self._new_watch(StreamState.UNKNOWN, self._watch.statistics)

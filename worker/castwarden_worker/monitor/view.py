@@ -8,6 +8,7 @@ from castwarden_model.resources.monitor import Statistics, StreamState
 
 from .checks import Check, CheckSet
 from .checks.freeze import Freeze
+from .continuous import Continuous
 from .episode import Moment
 from .feed import Feed
 from .seen import SegmentSeen
@@ -46,7 +47,7 @@ class View:
 
 
 def view_of(
-    feeds: Sequence[Feed],
+    feeds: Sequence[Feed | Continuous],
     checks: CheckSet,
     state: StreamState,
     statistics: Statistics,

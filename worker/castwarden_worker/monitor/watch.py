@@ -14,28 +14,26 @@ stays in the object, so `run()` may be called again with another source and noth
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
 import aiohttp
+from castwarden_base.addresses import Network
 from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Transition
 from castwarden_model.resources.monitor import MonitorSpec, Statistics, StreamState
 
 from . import facts
 from .analyzer import Analysis, Analyzer
 from .checks import CheckSet
+from .continuous import Continuous
 from .episode import Change, Moment
 from .errors import StreamError
 from .feed import Feed, Outcome, first_to_fail
-from .fetch import Fetcher, Page, join
 from .health import count, health_of
-from .hls import parse
-from .hls_loader import HlsLoader
-from .playlist import MultivariantPlaylist
-from .renditions import choose
 from .seen import ClockSeen, Kind, Picture, PlaylistSeen, SegmentSeen
+from .sources import Opener, Renditions, Source
+from .taps import Tap
 from .tracker import Tracker, Update
 from .view import View, view_of
 
@@ -51,20 +49,12 @@ Emit = Callable[[Transition | Occurrence], Awaitable[None]]
 _RENDITIONS: tuple[Literal["main", "audio"], ...] = ("main", "audio")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A playlist (multivariant or media) and the headers that its resolver wants sent with every request."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    title: str | None = None
-
-
 class Watch:
     """One stream.
 
     `stream`, `open` and `statistics` say what is known from before; `whole` analyses a finished playlist from its
-    beginning instead of its last half minute; `clock` gives Unix time.
+    beginning instead of its last half minute; `allow` opens networks for RTMP, RTSP and SRT, as it does for `session`;
+    `clock` gives Unix time.
     """
 
     def __init__(
@@ -77,12 +67,13 @@ class Watch:
         open: Iterable[OpenCondition] = (),  # noqa: A002 - the message's name for it
         statistics: Statistics | None = None,
         whole: bool = False,
+        allow: Iterable[Network] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.checks = CheckSet(spec.checks)
         self.statistics = statistics.model_copy(deep=True) if statistics else Statistics()
-        self.feeds: tuple[Feed, ...] = ()
-        self._session = session
+        self.feeds: tuple[Feed | Continuous, ...] = ()
+        self._opener = Opener(session, allow, clock=clock)
         self._spec = spec
         self._emit = emit
         self._clock = clock
@@ -113,7 +104,8 @@ class Watch:
             outcome = await self._follow(source)
             ticking.cancel()
         if outcome is Outcome.ENDED:
-            await self.end("endlist_detected")
+            said = any(isinstance(feed, Feed) for feed in self.feeds)
+            await self.end("endlist_detected" if said else "stream_no_longer_live")
         return outcome
 
     async def end(self, reason: str) -> None:
@@ -145,13 +137,18 @@ class Watch:
         checked = None if self._last_check is None else datetime.fromtimestamp(self._last_check, UTC)
         return MonitorObservation(
             stream=self._state,
-            title=self._title,
+            title=self._title or self._heard_title,
             reason=self._ended or self.problem,
             video=health_of("video", self.checks, carried, seen="video" in self._tracks),
             audio=health_of("audio", self.checks, carried, seen="audio" in self._tracks),
             last_check_at=checked,
             statistics=self.statistics.model_copy(deep=True),
         )
+
+    @property
+    def _heard_title(self) -> str | None:
+        """What the stream says that it is called."""
+        return next((feed.title for feed in self.feeds if isinstance(feed, Continuous)), None)
 
     @property
     def picture(self) -> Picture | None:
@@ -180,42 +177,34 @@ class Watch:
         await self._tell(change for check in self.checks if (change := check.close(now)))
 
     async def _follow(self, source: Source) -> Outcome:
-        fetcher = Fetcher(self._session, source.headers)
-        page = await self._open(fetcher, source.url)
-        if page is None:
+        opened = await self._open(source)
+        if opened is None:
             return Outcome.UNAVAILABLE
-        playlist = parse(page.data, url=page.url)
-        announced: frozenset[Kind] = frozenset()
-        if isinstance(playlist, MultivariantPlaylist):
-            choice = choose(playlist)
-            urls = [join(page.url, uri) for uri in (choice.main, choice.audio) if uri]
-            loaders = [HlsLoader(fetcher, url, variables=playlist.variables) for url in urls]
-            announced = choice.announced
-            self._watches(choice.format)
-        else:
-            loaders = [HlsLoader(fetcher, source.url, page)]
-        self._arrange(separate=len(loaders) > 1)
-        for feed in self.feeds:
-            feed.announced = announced & feed.analyzer.sought
-        running = [
-            asyncio.create_task(feed.run(fetcher, loader)) for feed, loader in zip(self.feeds, loaders, strict=True)
-        ]
+        if not isinstance(opened, Renditions):
+            return await self._arrange_continuous().run(opened)
+        if opened.format is not None:
+            self._watches(opened.format)
+        running = []
+        for feed, loader in zip(self._arrange(separate=len(opened.loaders) > 1), opened.loaders, strict=True):
+            feed.announced = opened.announced & feed.analyzer.sought
+            running.append(asyncio.create_task(feed.run(opened.fetcher, loader)))
         return await first_to_fail(running, None if self._whole else _STRAGGLER)
 
-    async def _open(self, fetcher: Fetcher, url: str) -> Page | None:
-        """Loads the first playlist; None when that is in vain."""
+    async def _open(self, source: Source) -> Renditions | Tap | None:
+        """Finds out what it is; None when that is in vain."""
         for attempt in range(_OPEN_TRIES):
             if attempt:
                 await asyncio.sleep(_OPEN_WAIT)
             try:
-                page = await fetcher.playlist(url, 10.0)
-                if isinstance(playlist := parse(page.data, url=page.url), MultivariantPlaylist):
-                    choose(playlist)
+                opened = await self._opener.open(source)
             except StreamError as error:
                 self._unopened = str(error)
+                if self.feeds:  # it was a stream before: this is one more load that failed
+                    target = self.feeds[0].tracker.target_duration
+                    await self._loaded(PlaylistSeen(self._now(), "main", str(error), target), None)
             else:
                 self._unopened = None
-                return page
+                return opened
         return None
 
     def _watches(self, format: tuple[object, ...]) -> None:  # noqa: A002 - the field's word
@@ -224,16 +213,17 @@ class Watch:
             self.checks.renewed()
         self._format = format
 
-    def _arrange(self, *, separate: bool) -> None:
+    def _arrange(self, *, separate: bool) -> tuple[Feed, ...]:
         """One feed, or two when picture and sound come apart. What was learnt is kept while that does not change."""
-        if len(self.feeds) == 1 + separate:
-            for feed in self.feeds:
+        feeds = tuple(feed for feed in self.feeds if isinstance(feed, Feed))
+        if len(feeds) == 1 + separate:
+            for feed in feeds:
                 feed.tracker.renewed()
-            return
+            return feeds
         edge = self.feeds[0].analyzer.timeline if self.feeds else None
         main = Analyzer(self.checks, audio=not separate, follow=edge)
         analyzers = [main, Analyzer(self.checks, video=False, follow=main.timeline)] if separate else [main]
-        self.feeds = tuple(
+        self.feeds = feeds = tuple(
             Feed(
                 analyzer,
                 Tracker(0.0 if self._resumed else _LOOKBACK, whole=self._whole),
@@ -245,6 +235,17 @@ class Watch:
             for rendition, analyzer in zip(_RENDITIONS, analyzers, strict=False)
         )
         self.configure(self._spec)
+        return feeds
+
+    def _arrange_continuous(self) -> Continuous:
+        """The feed of a stream without a playlist."""
+        if self.feeds and isinstance(known := self.feeds[0], Continuous):
+            return known
+        analyzer = Analyzer(self.checks, follow=self.feeds[0].analyzer.timeline if self.feeds else None)
+        feed = Continuous(analyzer, Tracker(), on_playlist=self._loaded, on_segment=self._analysed, clock=self._clock)
+        self.feeds = (feed,)
+        self.configure(self._spec)
+        return feed
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -274,7 +275,7 @@ class Watch:
         self.statistics.segment_errors += seen.error is not None
         if not self._started and seen.error is None:
             self._started = True
-            await self._emit(facts.started(self._title or "", self._clock()))
+            await self._emit(facts.started(self._title or self._heard_title or "", self._clock()))
         await self._tell([*analysis.changes, *self.checks.segment(seen)], seen)
 
     async def _tell(self, changes: Iterable[Change], seen: SegmentSeen | None = None) -> None:
