@@ -268,4 +268,5 @@ class TestQualityDrop:
 
     def test_a_drop_shorter_than_a_minute_raises_nothing(self) -> None:
         low = {"size": 150_000, "key_size": 25_000.0}
-        assert told(configured(QualityDrop()), self.rows((30, {}), (13, low), (60, {}))) == []
+        for segments in (1, 2, 3, 13, 14):
+            assert told(configured(QualityDrop()), self.rows((30, {}), (segments, low), (60, {}))) == []

@@ -55,6 +55,8 @@ class QualityDrop(SegmentCheck):
         _append(self._recent, now, _SPAN)
         mean = _mean(self._recent)
         bad = self._is_known and self._is_low(mean)
+        if bad and not self.alert and not self._is_low(now):
+            return None  # the mean lags behind: it may be over
         began = self._began(bad=bad) if bad != bool(self.episode.bad) else now
         if not bad:
             _append(self._usual, mean, _WINDOW)
