@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import pytest
 from castwarden_local.origin.feeds import Channel, Video, feed_app
 from castwarden_model.messages import ChannelAssignment, ResourceRef
@@ -38,7 +39,10 @@ def waiting(workers: Workers) -> int:
 
 async def answers(worker: Worker, path: str, wanted: int, text: str = "") -> bool:
     """Whether the worker's health server answers so by now."""
-    status, body = await worker.health(path)
+    try:
+        status, body = await worker.health(path)
+    except aiohttp.ClientError:
+        return False  # it does not listen yet
     return status == wanted and text in body
 
 
@@ -130,16 +134,20 @@ async def test_sigterm_ends_the_worker_although_nobody_takes_its_reports_and_kee
 
 @pytest.mark.usefixtures("feed")
 async def test_the_token_is_read_anew_for_each_call(gateway: FakeGateway, workers: Workers) -> None:
-    assignment, gateway.assignment = gateway.assignment, None
-    gateway.assign(assignment)
+    assert gateway.assignment
+    newer = gateway.assignment.model_copy(update={"version": "2"})
     gateway.answer = lambda _: (503, "database_unavailable")
     await workers.start("poll", REF)
-    await until(lambda: "Bearer first-token" in gateway.tokens)
+    await until(lambda: versions(gateway)[-1:] == ["1"])  # it waits for news, with the first token
     (workers.folder / "token").write_text("second-token")
-    assert assignment
-    gateway.assign(assignment.model_copy(update={"version": "2"}))
-    await until(lambda: "Bearer second-token" in gateway.tokens)
-    assert {query.get("version") for query in gateway.asked} >= {None, "1", "2"}
+    gateway.assign(newer)
+    await until(lambda: versions(gateway)[-1] == "2")
+    assert (gateway.tokens[0], gateway.tokens[-1]) == ("Bearer first-token", "Bearer second-token")
+
+
+def versions(gateway: FakeGateway) -> list[str | None]:
+    """What workers said they had, each time they asked for an assignment."""
+    return [query.get("version") for query in gateway.asked]
 
 
 @pytest.mark.usefixtures("feed")
