@@ -17,7 +17,7 @@ from .errors import ApiError
 from .kinds import CHILD_SELECTOR, CHILDREN, POOL, RESOURCES, Kind, Object, Ref, ref_of
 from .kube import Api
 from .queue import WorkQueue
-from .seats import pools_of, standing
+from .seats import Standing, standing
 from .settings import Settings
 
 log = get_logger(__name__)
@@ -38,15 +38,18 @@ class Observer:
         self._namespaces: tuple[str | None, ...] = settings.watch_namespaces or (None,)
         self._period = settings.resync_seconds
         self._started_over = asyncio.Event()
+        self._standings: dict[Ref, Standing] = {}
         self.synced = False
 
     def seen(self, kind: Kind, event_type: str | None, obj: Object) -> None:
         """Take in one watch event; its type is None when it comes from the list that a watch begins with."""
         if event_type is None:
             self._started_over.set()
+        if kind.name == "Monitor":
+            self._tell_pools(ref_of(kind, obj), None if event_type == "DELETED" else standing(obj))
         if event_type == "DELETED":
             self._cache.drop(kind, obj)
-            for ref in concerned_by(obj) if kind in CHILDREN else (ref_of(kind, obj), *concerned_by(obj)):
+            for ref in concerned_by(obj) if kind in CHILDREN else (ref_of(kind, obj),):
                 self._tell(ref)
             return
         before = self._cache.put(kind, obj)
@@ -54,13 +57,20 @@ class Observer:
             for owner in concerned_by(obj) | (concerned_by(before) if before is not None else set()):
                 self._tell(owner)  # its labels may be forged
             return
-        if kind.name == "Monitor" and standing(before) != standing(obj):
-            for pool in pools_of(obj) | (pools_of(before) if before is not None else set()):
-                self._tell(pool)
         if before is None or before["metadata"].get("generation") != obj["metadata"].get("generation"):
             self._queues[kind.name].expedite(ref_of(kind, obj))
         else:
             self._tell(ref_of(kind, obj))
+
+    def _tell_pools(self, monitor: Ref, now: Standing | None) -> None:
+        """The cache may know of a change before its event comes: it takes in the answers to our own writes."""
+        before = self._standings.pop(monitor, None)
+        if now is not None:
+            self._standings[monitor] = now
+        if now == before:
+            return
+        for pool in frozenset().union(*(each.pools for each in (before, now) if each is not None)):
+            self._tell(pool)
 
     async def sync(self) -> None:
         """List everything once, trying again until it works, and have every resource looked at."""

@@ -155,7 +155,7 @@ class WorkQueue(Generic[Key]):
         else:
             self._failures.pop(key, None)
             if again is not None and key not in self._since:
-                self.add_after(key, again)
+                self.add_within(key, again)  # unless something added it sooner while it ran
                 result = "requeue_after"
         self._metrics.reconciles.labels(self.name, result).inc()
 

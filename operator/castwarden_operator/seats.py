@@ -56,14 +56,22 @@ def pools_of(monitor: Object) -> set[Ref]:
     return {Ref(POOL, namespace, name) for name in names if name}
 
 
-def standing(monitor: Object | None) -> tuple[object, ...]:
+@dataclass(frozen=True, slots=True)
+class Standing:
     """All of a Monitor that its pools go by: while it stays the same, they need not look."""
-    if monitor is None:
-        return ()
+
+    uid: str
+    pools: frozenset[Ref]
+    wants: bool
+    seat: str | None
+    pod: str | None
+
+
+def standing(monitor: Object) -> Standing:
+    """A Monitor's standing as it is now."""
     metadata, status = monitor["metadata"], monitor.get("status") or {}
-    suspended = (monitor.get("spec") or {}).get("suspend", False)
-    leaving = "deletionTimestamp" in metadata
-    return (metadata["uid"], pools_of(monitor), suspended, leaving, status.get("seat"), status.get("podName"))
+    wants = not (monitor.get("spec") or {}).get("suspend") and "deletionTimestamp" not in metadata
+    return Standing(metadata["uid"], frozenset(pools_of(monitor)), wants, status.get("seat"), status.get("podName"))
 
 
 def _ordinal(text: str) -> bool:

@@ -49,6 +49,7 @@ async def test_packed_monitors_share_pods_and_are_ready_with_them(kube: Kube, sm
         await kube.create(packed(name))
     for name, seat in (("a", f"{FIRST}/0"), ("b", f"{FIRST}/1"), ("c", f"{SECOND}/0")):
         await eventually(kube, MONITORS, name, sits(seat))
+    await eventually(kube, PODS, SECOND, lambda _: True)  # a seat may be given a moment before its Pod is made
     pod = await kube.get(PODS, FIRST)
     assert "ownerReferences" not in pod["metadata"]
     assert pod["metadata"]["labels"]["castwarden.dev/pool"] == "default"
@@ -81,9 +82,8 @@ async def test_a_pod_that_vanishes_is_made_again_and_nobody_moves(kube: Kube, sm
     before = await eventually(kube, PODS, FIRST, lambda _: True)
     await eventually(kube, MONITORS, "b", sits(f"{FIRST}/1"))
     await kube.delete(PODS, FIRST, {"gracePeriodSeconds": 0})
-    await eventually(kube, PODS, FIRST, lambda pod: pod["metadata"]["uid"] != before["metadata"]["uid"])
+    failed = await eventually(kube, PODS, FIRST, lambda pod: pod["metadata"]["uid"] != before["metadata"]["uid"])
     await set_status(kube, PODS, FIRST, {"phase": "Failed", "reason": "Evicted"})
-    failed = await kube.get(PODS, FIRST)
     await eventually(kube, PODS, FIRST, lambda pod: pod["metadata"]["uid"] != failed["metadata"]["uid"])
     assert await seats(kube) == {"a": f"{FIRST}/0", "b": f"{FIRST}/1"}
 
@@ -125,12 +125,12 @@ async def test_a_change_of_placement_moves_the_monitor_there_and_back(kube: Kube
     async def own_pod_begins() -> bool:
         try:
             found = await kube.get(PODS, "monitor-a")
-        except Refused:
+            if "deletionTimestamp" in found["metadata"]:  # no kubelet is here to end it
+                await kube.delete(PODS, "monitor-a", {"gracePeriodSeconds": 0})
+                return False
+            await set_status(kube, PODS, "monitor-a", BEGUN)
+        except Refused:  # it is not there yet, or no longer
             return False
-        if "deletionTimestamp" in found["metadata"]:  # no kubelet is here to end it
-            await kube.delete(PODS, "monitor-a", {"gracePeriodSeconds": 0})
-            return False
-        await set_status(kube, PODS, "monitor-a", BEGUN)
         return (await kube.get(MONITORS, "a"))["status"].get("podName") == "monitor-a"
 
     await wait_until(own_pod_begins, PATIENCE)
@@ -154,6 +154,7 @@ async def test_many_at_once_get_different_seats_and_as_few_pods_as_will_do(kube:
         return None not in (await seats(kube)).values()
 
     await wait_until(all_sit, PATIENCE)
+    await eventually(kube, PODS, "monitors-default-2", lambda _: True)
     assert len(set((await seats(kube)).values())) == 50
     assert len(await kube.names(PODS)) == 3
 

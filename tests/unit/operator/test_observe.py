@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from castwarden_operator.cache import Cache
 from castwarden_operator.errors import ApiError
-from castwarden_operator.kinds import BY_NAME, CHILDREN, RESOURCES, Kind, Object, Ref
+from castwarden_operator.kinds import BY_NAME, CHILDREN, POOL, RESOURCES, Kind, Object, Ref
 from castwarden_operator.observe import Observer
 from castwarden_operator.reconcile.monitor import pod_for
+from castwarden_operator.reconcile.pool import shared_pod
 
 from .objects import SETTINGS, resource, stored
 from .objects import monitor as a_monitor
@@ -29,6 +30,9 @@ class Queue:
         self.expedited: list[Ref] = []
 
     def add(self, ref: Ref) -> None:
+        self.added.append(ref)
+
+    def add_within(self, ref: Ref, _seconds: float) -> None:
         self.added.append(ref)
 
     def expedite(self, ref: Ref) -> None:
@@ -55,7 +59,7 @@ class World:
     def __init__(self, **settings: Any) -> None:
         self.api = Lists()
         self.cache = Cache()
-        self.queues: Mapping[str, Any] = {kind.name: Queue() for kind in RESOURCES}
+        self.queues: Mapping[str, Any] = {name: Queue() for name in (POOL, *(kind.name for kind in RESOURCES))}
         chosen = SETTINGS.model_copy(update=settings)
         self.observer = Observer(self.api, self.cache, self.queues, chosen)  # type: ignore[arg-type] # lists only
 
@@ -63,6 +67,13 @@ class World:
     def monitors(self) -> Queue:
         queue: Queue = self.queues["Monitor"]
         return queue
+
+    @property
+    def pools(self) -> list[Ref]:
+        """The pools that were told, and forgets them."""
+        told: list[Ref] = self.queues[POOL].added
+        self.queues[POOL].added = []
+        return told
 
 
 def pod(version: int = 20) -> Object:
@@ -175,3 +186,63 @@ async def test_resyncs_come_about_every_ten_minutes() -> None:
     task.cancel()
     lists = [name for name, _, _ in world.api.asked].count("Monitor")
     assert 9 <= lists <= 11
+
+
+A_POOL, NEWS = Ref(POOL, "media-team", "default"), Ref(POOL, "media-team", "news")
+
+
+def packed(version: int, status: Object | None = None, **spec: Any) -> Object:
+    found = resource("Monitor", status=status, **{"placement": "Packed", **spec})
+    found["metadata"]["resourceVersion"] = str(version)
+    return found
+
+
+async def test_a_pool_hears_of_all_that_changes_a_seat_and_of_nothing_else() -> None:
+    world = World()
+    world.observer.seen(MONITOR, "ADDED", packed(10))
+    assert world.pools == [A_POOL]
+    seated = {"seat": "monitors-default-0/0", "podName": "monitors-default-0"}
+    world.observer.seen(MONITOR, "MODIFIED", packed(11, seated))
+    assert world.pools == [A_POOL]
+    world.observer.seen(MONITOR, "MODIFIED", packed(12, {**seated, "lastEvent": {"type": "stream.started"}}))
+    world.observer.seen(MONITOR, "MODIFIED", packed(13, seated, depth="Full"))
+    assert world.pools == []
+    world.observer.seen(MONITOR, "MODIFIED", packed(14, seated, suspend=True))
+    assert world.pools == [A_POOL]
+    world.observer.seen(MONITOR, "DELETED", packed(15, seated, suspend=True))
+    assert world.pools == [A_POOL]
+
+
+async def test_a_pool_hears_of_a_seat_whose_writing_the_cache_knows_already() -> None:
+    world = World()
+    world.observer.seen(MONITOR, "ADDED", packed(10))
+    assert world.pools == [A_POOL]
+    moved = packed(11, {"seat": "monitors-default-1/0", "podName": "monitors-default-1"})
+    world.cache.put(MONITOR, moved)
+    world.observer.seen(MONITOR, "MODIFIED", moved)
+    assert world.pools == [A_POOL]
+
+
+async def test_a_monitor_between_two_pools_concerns_both() -> None:
+    world = World()
+    seated = {"seat": "monitors-default-0/0", "podName": "monitors-default-0"}
+    world.observer.seen(MONITOR, "ADDED", packed(10, seated))
+    assert world.pools == [A_POOL]
+    world.observer.seen(MONITOR, "MODIFIED", packed(11, seated, pool="news"))
+    assert set(world.pools) == {A_POOL, NEWS}
+    assert [child["metadata"]["name"] for child in world.cache.children(NEWS)] == ["main"]
+    assert [child["metadata"]["name"] for child in world.cache.children(A_POOL)] == ["main"]
+
+
+async def test_a_shared_pod_concerns_its_pool_and_no_monitor() -> None:
+    world = World()
+    world.observer.seen(POD, "ADDED", stored(shared_pod(A_POOL, 0, SETTINGS)))
+    assert world.pools == [A_POOL]
+    assert world.monitors.added == []
+
+
+async def test_every_full_list_has_every_pool_looked_at() -> None:
+    world = World()
+    world.api.objects = {"Monitor": [packed(10)], "Pod": [stored(shared_pod(NEWS, 0, SETTINGS))]}
+    await world.observer.sync()
+    assert set(world.pools) == {A_POOL, NEWS}

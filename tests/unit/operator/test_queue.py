@@ -239,3 +239,38 @@ async def test_metrics_have_the_names_and_labels_of_controller_runtime() -> None
         assert value("controller_runtime_reconcile_errors_total", controller="test") == 1
         assert value("controller_runtime_reconcile_time_seconds_count", controller="test") == 2
         assert value("controller_runtime_max_concurrent_reconciles", controller="test") == 1
+
+
+async def test_what_is_added_within_a_time_is_handled_once_for_all_and_no_later() -> None:
+    handler = Recorder()
+    async with running(handler) as queue:
+        queue.add_within("pool", 0.5)
+        await asyncio.sleep(0.3)
+        queue.add_within("pool", 0.5)
+        queue.add_within("other", 9.0)
+        queue.add_within("other", 1.0)
+        await asyncio.sleep(20)
+    assert handler.calls == [("pool", 0.5), ("other", 1.3)]
+
+
+async def test_what_is_added_within_a_time_while_it_runs_is_not_put_off_by_its_own_answer() -> None:
+    handler = Recorder(takes=1.0)
+    handler.answers["pool"] = lambda: 300.0
+    async with running(handler) as queue:
+        queue.add("pool")
+        await asyncio.sleep(0.9)
+        queue.add_within("pool", 0.5)
+        await asyncio.sleep(10)
+    assert handler.times("pool") == [0.0, 1.4]
+
+
+async def test_what_is_added_within_a_time_waits_for_the_back_off() -> None:
+    handler = Recorder()
+    handler.answers["pool"] = fails
+    async with running(handler) as queue:
+        queue.add("pool")
+        await asyncio.sleep(0.1)
+        handler.answers.clear()
+        queue.add_within("pool", 0.1)
+        await asyncio.sleep(10)
+    assert handler.times("pool") == [0.0, 1.0]

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from castwarden_operator.kinds import Object
+from castwarden_operator.kinds import POOL, Object, Ref
 from castwarden_operator.reconcile.channel import cron_job_for
 from castwarden_operator.reconcile.downloadjob import job_for
 from castwarden_operator.reconcile.monitor import pod_for
+from castwarden_operator.reconcile.pool import shared_pod
 from castwarden_operator.reconcile.worker import SPEC_HASH, child_name
 
 from .objects import SETTINGS, channel, container, download, monitor
@@ -21,6 +22,7 @@ def _templates() -> dict[str, Object]:
         "monitor": pod_for(monitor(), SETTINGS),
         "poll": cron_job_for(channel(), SETTINGS)["spec"]["jobTemplate"]["spec"]["template"],
         "download": job_for(download(), SETTINGS)["spec"]["template"],
+        "monitors": shared_pod(Ref(POOL, "media-team", "default"), 0, SETTINGS),
     }
 
 
@@ -28,7 +30,7 @@ def _env(pod: Object) -> dict[str, str]:
     return {entry["name"]: entry.get("value", "") for entry in container(pod)["env"]}
 
 
-@pytest.mark.parametrize("role", ["monitor", "poll", "download"])
+@pytest.mark.parametrize("role", ["monitor", "poll", "download", "monitors"])
 def test_every_role_passes_pod_security_restricted(role: str) -> None:
     spec = _templates()[role]["spec"]
     assert spec["automountServiceAccountToken"] is False
@@ -49,11 +51,14 @@ def test_every_role_passes_pod_security_restricted(role: str) -> None:
         }
 
 
-@pytest.mark.parametrize("role", ["monitor", "poll", "download"])
+@pytest.mark.parametrize("role", ["monitor", "poll", "download", "monitors"])
 def test_every_variable_of_the_contract_is_set_and_no_other_of_that_prefix(role: str) -> None:
     table = ARCHITECTURE.read_text("utf-8").split("Every worker container")[1].split("Probes:")[0]
     promised = set(re.findall(r"`(CASTWARDEN_\w+|POD_\w+)`", table))
     given = set(_env(_templates()[role]))
+    if role == "monitors":
+        promised -= {"CASTWARDEN_KIND", "CASTWARDEN_NAME", "CASTWARDEN_UID"}
+        promised |= {"CASTWARDEN_POOL", "CASTWARDEN_RECYCLE_RSS_MIB"}
     if role != "download":
         promised -= {"CASTWARDEN_DOWNLOAD_DIR"}
     assert {name for name in given if name.startswith(("CASTWARDEN_", "POD_"))} == promised
