@@ -36,11 +36,12 @@ class Forwarder:
         gate: Gate | None = None,
     ) -> None:
         self.port = 0
+        self.there = f"{host}:{port}"
         self.reached = False
         self.closed = False  # by the server, in order
         self.problem: OSError | TimeoutError | BlockedAddress | None = None
         self._host = host
-        self._there = port
+        self._port = port
         self._allow = tuple(allow)
         self._tls = ssl.create_default_context() if tls else None
         self._gate = gate
@@ -66,7 +67,7 @@ class Forwarder:
         task.add_done_callback(self._clients.discard)
         with closing(writer):
             try:
-                upstream, sink = await dial(self._host, self._there, self._allow, self._tls)
+                upstream, sink = await dial(self._host, self._port, self._allow, self._tls)
                 self.reached = True
                 with closing(sink):
                     await self._relay(reader, writer, upstream, sink)

@@ -4,7 +4,9 @@ a forwarder on loopback makes its TCP connections, and for SRT it is given the a
 """
 
 import asyncio
+import os
 import shutil
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,7 +58,9 @@ class _Way:
             return Absent(f"RTSP {status}") if status in _ABSENT else Refused(f"RTSP {status}", status)
         if self.forwarder and self.forwarder.reached:
             return Absent(f"there is no stream ({words})" if words else "there is no stream")
-        return FetchError(str(problem) if problem and str(problem) else words or "the stream cannot be reached")
+        if self.forwarder and problem:
+            return FetchError(f"cannot reach {self.forwarder.there}: {_in_words(problem)}")
+        return FetchError(words or "the stream cannot be reached")
 
 
 def check_stream_url(url: str, allow: Iterable[Network] = ()) -> None:
@@ -103,7 +107,7 @@ class ChildTap:
                 yield stretch
             code, words = await child.ended()
             if code and not (seen and way.was_closed):
-                raise way.why(words)
+                raise FetchError("the connection was lost") if seen else way.why(words)
 
     @asynccontextmanager
     async def _way(self) -> AsyncIterator[_Way]:
@@ -128,7 +132,7 @@ class ChildTap:
         except BlockedAddress as error:
             raise Refused(str(error)) from error
         except OSError as error:
-            raise FetchError(f"cannot reach {url.hostname}: {error.strerror or error}") from error
+            raise FetchError(f"cannot reach {url.hostname}: {_in_words(error)}") from error
         host = f"[{address}]" if ":" in address else address
         given = {name: value for name, value in parse_qsl(url.query) if name in _SRT_OPTIONS}
         query = urlencode({**given, "mode": "caller", "connect_timeout": "10000", "timeout": str(2 * _OPENING_US)})
@@ -159,6 +163,14 @@ def _rtsp(url: SplitResult, port: int) -> dict[str, Any]:
     }
     query = f"?{url.query}" if url.query else ""
     return {"url": f"rtsp://127.0.0.1:{port}{url.path}{query}", "format": "rtsp", "options": options}
+
+
+def _in_words(error: OSError | TimeoutError) -> str:
+    if isinstance(error, TimeoutError):
+        return "it does not answer in time"
+    known = error.errno is not None and error.errno > 0 and not isinstance(error, ssl.SSLError)
+    reason = os.strerror(error.errno or 0) if known else error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]
 
 
 def _program() -> str | None:
