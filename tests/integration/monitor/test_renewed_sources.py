@@ -93,7 +93,7 @@ async def test_a_url_that_expired_is_no_fault_of_the_stream(opening: Callable[..
 
 async def test_a_url_that_is_refused_after_it_was_resolved_again_is(opening: Callable[..., None]) -> None:
     refused = Refused("HTTP 403", 403)
-    opening(Live(3, 12), refused, Live(12, 60, over=True))
+    opening(Live(3, 12), refused, refused, Live(12, 60, over=True))
     assert await told() == ["stream.started", "playlist_errors raised", "playlist_errors cleared", "stream.ended"]
 
 

@@ -199,7 +199,7 @@ class Watch:
                 opened = await self._opener.open(source)
             except StreamError as error:
                 self._unopened = str(error)
-                if self.feeds:  # it was a stream before: this is one more load that failed
+                if self.feeds and attempt:  # it was a stream before; the first try comes right after a load that failed
                     target = self.feeds[0].tracker.target_duration
                     await self._loaded(PlaylistSeen(self._now(), "main", str(error), target), None)
             else:
