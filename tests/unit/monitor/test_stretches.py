@@ -10,9 +10,9 @@ from castwarden_local.origin.encode import Stretch as Script
 from castwarden_local.origin.streams import Kind, air
 from castwarden_worker.monitor.decode import SoundDecoder
 from castwarden_worker.monitor.errors import Unreadable
-from castwarden_worker.monitor.media.tracks import Track
+from castwarden_worker.monitor.media.tracks import Sample, Track
 from castwarden_worker.monitor.stretches import SNIFF, Stretch, cutter_for, is_continuous
-from castwarden_worker.monitor.stretches.cut import Cutter
+from castwarden_worker.monitor.stretches.cut import Cutter, Gatherer
 from castwarden_worker.monitor.stretches.icy import IcyFilter
 from castwarden_worker.monitor.stretches.ogg import OggCutter
 from hypothesis import given, settings
@@ -180,6 +180,20 @@ def test_whatever_the_pieces_are_the_sound_between_titles_is_whole(
 def test_an_absurd_interval_between_titles_is_refused(interval: int) -> None:
     with pytest.raises(ValueError, match="between titles"):
         IcyFilter(interval)
+
+
+def test_a_tag_that_claims_to_be_huge_is_not_waited_for() -> None:
+    huge = b"ID3\4\0\0\x7f\x7f\x7f\x7f"
+    stretches = cut(encoded("mp3") + huge + encoded("mp3"))
+    assert sum(stretch.seconds for stretch in stretches) == pytest.approx(2 * SECONDS, abs=0.3)
+
+
+def test_a_flood_of_tiny_samples_that_take_no_time_is_cut_by_their_number() -> None:
+    gathered = Gatherer()
+    gathered.set_track("audio", "opus", None)
+    done = [stretch for number in range(50_000) for stretch in gathered.add("audio", Sample(number * 1e-9, b"x"))]
+    assert len(done) == 2
+    assert all(stretch.seconds > 0 for stretch in done)
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,6 +10,7 @@ SECONDS = 2.0
 _SLACK = 1.0  # seconds that the main track may lag before the other one decides
 _LEAP, _FALL = 10.0, -2.0  # seconds between neighbouring samples that are a break; pictures may be out of order
 _MOST = 48 * 2**20  # bytes of one stretch
+_MOST_SAMPLES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Gatherer:
         if row.samples and not _FALL <= sample.pts - row.latest <= _LEAP:
             done = self.cut()
             self._broken = True
-        elif self._is_enough(kind, row, sample.pts) or self._size > _MOST:
+        elif self._is_enough(kind, row, sample.pts) or self._size > _MOST or len(row.samples) >= _MOST_SAMPLES:
             done = self.cut(sample.pts - row.first)
         if not row.samples:
             row.first = row.latest = sample.pts

@@ -22,6 +22,7 @@ _AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16
 _HEADER = 7
 _LOCK = 3  # frames in a row that prove that they are frames
 _SEARCH = 65_536
+_LARGEST_TAG = 2**20  # a picture of the cover may be in it
 
 Frame = tuple[int, float]  # bytes, seconds
 Reader = Callable[[bytes | bytearray, int], Frame | None]
@@ -55,8 +56,8 @@ class FrameCutter:
         done: list[Stretch] = []
         at = 0
         while at + _HEADER <= len(self._buffer):
-            if self._buffer[at : at + 3] == b"ID3":
-                if (behind := _after_id3(self._buffer, at)) > len(self._buffer):
+            if (behind := _after_id3(self._buffer, at)) > at:
+                if behind > len(self._buffer):
                     break
                 at = behind
                 continue
@@ -133,8 +134,8 @@ def _locked(data: bytes | bytearray, at: int, read: Reader) -> int | None:
 
 
 def _after_id3(data: bytes | bytearray, at: int) -> int:
-    """Where the ID3v2 tag at `at` ends; `at` itself when there is none."""
+    """Where the ID3v2 tag at `at` ends; `at` itself when there is none, or one that nobody would wait for."""
     if data[at : at + 3] != b"ID3" or len(data) < at + 10:
         return at
     size = sum((byte & 0x7F) << shift for byte, shift in zip(data[at + 6 : at + 10], (21, 14, 7, 0), strict=True))
-    return at + 10 + size
+    return at + 10 + size if size <= _LARGEST_TAG else at
