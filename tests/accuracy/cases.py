@@ -47,12 +47,18 @@ class Packaging:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How picture and sound are encoded. None: there is no such track, and nothing announces one."""
+    """How picture and sound are encoded. None: there is no such track, and nothing announces one.
+
+    `every`: only each n-th picture is sent. `coding`: further parameters of the encoder x264.
+    """
 
     video: str | None = "libx264"
     width: int = 320
     height: int = 180
     bitrate: int = 300_000
+    pixels: Literal["yuv420p", "yuvj420p", "yuv420p10le"] = "yuv420p"
+    every: int = 1
+    coding: str = ""
     audio: str | None = "aac"
     rate: int = 48_000
     layout: Literal["mono", "stereo", "5.1"] = "stereo"

@@ -3,11 +3,11 @@
 
 from functools import cache
 
-from . import picture_cases, sound_cases, structure_cases
+from . import coding_cases, picture_cases, sound_cases, structure_cases
 from .cases import Case
 from .transport import Transport
 
-CASES: tuple[Case, ...] = (*picture_cases.CASES, *sound_cases.CASES, *structure_cases.CASES)
+CASES: tuple[Case, ...] = (*picture_cases.CASES, *sound_cases.CASES, *structure_cases.CASES, *coding_cases.CASES)
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 
 

@@ -145,16 +145,16 @@ def _pieces(place: Path) -> list[Piece]:
 
 
 def _video(output: OutputContainer, form: Format, packaging: Packaging) -> VideoStream:
-    gop = max(1, round(packaging.gop * FPS))
+    gop = max(1, round(packaging.gop * FPS / form.every))
     options = {"preset": "superfast", "sc_threshold": "0", "threads": "1"}
     if form.video == "libx264":
-        options["x264-params"] = f"keyint={gop}:min-keyint=1"
+        options["x264-params"] = f"keyint={gop}:min-keyint=1" + form.coding
     elif form.video == "libx265":
         options |= {"preset": "ultrafast", "x265-params": f"keyint={gop}:min-keyint=1:log-level=none:pools=none"}
     stream = output.add_stream(form.video or "", rate=FPS, options=options)
     if not isinstance(stream, VideoStream):
         raise TypeError(f"{form.video} makes no pictures")
-    stream.width, stream.height, stream.pix_fmt = form.width, form.height, "yuv420p"
+    stream.width, stream.height, stream.pix_fmt = form.width, form.height, form.pixels
     stream.bit_rate = form.bitrate
     stream.time_base = stream.codec_context.time_base = Fraction(1, FPS)
     return stream
@@ -183,10 +183,8 @@ def _pictures(medium: Medium, form: Format, span: tuple[float, float]) -> Iterat
     for seconds, scene in medium.video:
         first, end = number, end + seconds
         for number in range(first, round(end * FPS)):
-            if span[0] <= number / FPS < span[1] - 1e-6:
-                frame = _frame(scene.picture(number - first))
-                if (form.width, form.height) != (frame.width, frame.height):
-                    frame = frame.reformat(form.width, form.height)
+            if span[0] <= number / FPS < span[1] - 1e-6 and number % form.every == 0:
+                frame = _formatted(_frame(scene.picture(number - first)), form)
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 yield frame
         number = round(end * FPS)
@@ -195,6 +193,15 @@ def _pictures(medium: Medium, form: Format, span: tuple[float, float]) -> Iterat
 def _frame(found: Yuv) -> VideoFrame:
     rows = np.concatenate([found.y.reshape(-1), found.u.reshape(-1), found.v.reshape(-1)])
     return VideoFrame.from_ndarray(rows.reshape(-1, found.y.shape[1]), format="yuv420p")
+
+
+def _formatted(frame: VideoFrame, form: Format) -> VideoFrame:
+    if (form.width, form.height, form.pixels) == (frame.width, frame.height, frame.format.name):
+        return frame
+    full = form.pixels == "yuvj420p"
+    return frame.reformat(
+        form.width, form.height, form.pixels, src_color_range="MPEG", dst_color_range="JPEG" if full else "MPEG"
+    )
 
 
 def _wave(medium: Medium) -> Wave:
