@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from castwarden_model.resources.checks import Checks
+from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.checks.base import FactCheck
 from castwarden_worker.monitor.checks.discontinuity import Discontinuity
 from castwarden_worker.monitor.checks.latency_growth import LatencyGrowth
@@ -359,3 +360,23 @@ class TestStall:
         assert not check.late
         check.observe(replace(seen, idle=9.1))
         assert check.late
+
+
+def test_a_check_that_is_switched_off_closes_at_the_next_tick_though_nothing_arrives() -> None:
+    checks = CheckSet(Checks())
+    check = checks.named("rendition_missing")
+    assert check is not None
+    check.prime(uuid4(), WALL)
+    tick = ClockSeen(at(100), 1.0, 4.0, 5)
+    assert checks.clock(tick) == []
+    checks.configure(Checks.model_validate({"renditionMissing": {"enabled": False}}))
+    assert [(change.condition, change.raised, change.duration) for change in checks.clock(tick)] == [
+        ("rendition_missing", False, 100.0)
+    ]
+
+
+def test_segments_without_length_do_not_fill_memory() -> None:
+    checks = CheckSet(Checks())
+    for number in range(5000):
+        checks.segment(SegmentSeen(at(0), 0.0, sequence=number, error="HTTP 404", discontinuity=True))
+    assert len(checks.segment_errors.rates["main"]._seen) <= 2000

@@ -122,7 +122,12 @@ class CheckSet:
         return _shown(self.renditions, seen, seen.at)
 
     def clock(self, seen: ClockSeen) -> list[Change]:
-        return _shown(self.clocks, seen, seen.at)
+        idle: tuple[Check, ...] = (
+            *self.segments,
+            *self.playlists,
+            *self.renditions,
+        )  # one that was switched off closes at the next tick
+        return _shown(self.clocks, seen, seen.at) + [change for check in idle if (change := check.settle(seen.at))]
 
 
 def _shown(checks: Iterable[FactCheck[Any]], seen: Any, at: Moment) -> list[Change]:

@@ -20,6 +20,7 @@ _WRAP = 2**33 / 90_000  # MPEG-TS timestamps begin anew after 26.5 hours
 _ENOUGH = 3  # segments for a baseline
 _MUXED = 30.0  # seconds of media at the beginning that make the baseline of offsets that are absolute
 _SEPARATE = 300.0  # seconds at the end that make the one of offsets that add up: durations in playlists are rounded
+_MOST = 2000  # segments in a window, whatever their origin says of their length
 
 
 class AvDrift(SegmentCheck):
@@ -31,7 +32,9 @@ class AvDrift(SegmentCheck):
         super().__init__()
         self.limit = 0.5
         self.offset = self.baseline = 0.0
-        self._known: deque[tuple[float, float]] = deque()  # media time and offset, those that make the baseline
+        self._known: deque[tuple[float, float]] = deque(
+            maxlen=_MOST
+        )  # media time and offset, those that make the baseline
         self._rows = {"main": _Row(), "audio": _Row()}
 
     def configure(self, spec: Checks) -> None:

@@ -20,7 +20,7 @@ class Discontinuity(SegmentCheck):
         super().__init__()
         self.count = 5
         self.window = 60.0
-        self._recent: deque[Moment] = deque()
+        self._recent: deque[Moment] = deque(maxlen=1000)  # the most that can be asked for
 
     def configure(self, spec: Checks) -> None:
         given = spec.discontinuity

@@ -8,6 +8,8 @@ from castwarden_model.resources.checks import ErrorRateCheck
 
 from ..episode import Change, Episode, Moment
 
+_MOST = 2000  # tries in a window, whatever their origin says of their length
+
 
 class ErrorRate:
     """Drives `episode` by tries that went well or did not."""
@@ -17,7 +19,7 @@ class ErrorRate:
         self._consecutive = 3
         self._ratio = 0.2
         self._window = 60.0
-        self._seen: deque[tuple[Moment, float, bool]] = deque()  # where, how long, broken
+        self._seen: deque[tuple[Moment, float, bool]] = deque(maxlen=_MOST)  # where, how long, broken
 
     def configure(self, given: ErrorRateCheck) -> None:
         self._consecutive, self._ratio = given.consecutive, given.ratio
