@@ -19,6 +19,7 @@ from castwarden_base.addresses import Network, parse_address, refusal
 USER_AGENT = "castwarden"
 _INTERNAL_SUFFIXES = (".local", ".internal", ".svc", ".localdomain", ".home.arpa", ".lan")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[^/]+)?")
+_AT_ONCE = 4 * 2**20  # bytes that are set aside because an answer announces them
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OPENED_BY = "CASTWARDEN_OUTBOUND_ALLOW (castwarden up --allow-private) opens networks"
 _LOOPBACK = parse_address("127.0.0.1")
@@ -130,11 +131,13 @@ async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
     declared = response.content_length
     if declared is not None and declared > limit:
         raise TooLarge(f"body of {declared} bytes, at most {limit} are read")
-    body = io.BytesIO()  # gives its bytes away without a copy
+    # A buffer that is written in place and given away without a copy: bodies of megabytes come every few seconds.
+    body = io.BytesIO(bytes(min(declared or 0, _AT_ONCE)))
     async for chunk in response.content.iter_any():
         if body.tell() + len(chunk) > limit:
             raise TooLarge(f"body of more than {limit} bytes")
         body.write(chunk)
+    body.truncate()
     return body.getvalue()
 
 

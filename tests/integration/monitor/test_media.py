@@ -110,6 +110,45 @@ def outcome(data: bytes, init_bytes: bytes, init: Init | None) -> str:
     return "read"
 
 
+def test_a_picture_has_its_chroma_and_sound_its_channels_and_its_wave(media: Media) -> None:
+    found = demux(parts(media(segment_seconds=2.0))[0][0])
+    assert found.video is not None
+    assert found.audio is not None
+    picture = PictureDecoder(found.video).alone(found.video.samples[0])
+    assert picture is not None
+    assert (picture.width, picture.height) == (320, 180)
+    assert picture.luma.shape == (90, 160)
+    assert picture.u is not None
+    assert picture.v is not None
+    assert picture.u.shape == picture.v.shape == (45, 80)
+    levels = SoundDecoder(found.audio).measure(found.audio.samples, go_on=False, wave=True)
+    assert {len(level.channels_db) for level in levels} == {2}
+    assert all(level.wave is not None and level.wave.shape[0] == 2 for level in levels)
+    assert sum(level.wave.shape[1] for level in levels if level.wave is not None) / levels[0].rate == pytest.approx(
+        sum(level.seconds for level in levels)
+    )
+    assert SoundDecoder(found.audio).measure(found.audio.samples, go_on=False)[0].wave is None
+
+
+@pytest.mark.parametrize("lost", [1, 7])
+def test_packets_that_are_missing_within_a_unit_are_damage(media: Media, lost: int) -> None:
+    whole = parts(media(segment_seconds=2.0))[0][1]
+    packets = [whole[at : at + 188] for at in range(0, len(whole), 188)]
+    inner = next(
+        at
+        for at in range(20, len(packets) - lost)
+        if all(one[1:3] == packets[at][1:3] and not one[1] & 0x40 for one in packets[at - 1 : at + lost + 1])
+    )
+    assert demux(whole).damage is None
+    assert demux(b"".join(packets[:inner] + packets[inner + lost :])).damage == "packets are missing"
+
+
+def test_counters_that_begin_anew_where_a_unit_does_are_no_damage(media: Media) -> None:
+    first, second, _ = parts(media(segment_seconds=2.0))[0]
+    assert demux(first + first).damage is None
+    assert demux(second + first).damage is None
+
+
 def test_junk_before_the_first_packet_is_skipped(media: Media) -> None:
     segments, _, _ = parts(media(segment_seconds=2.0))
     clean, dirty = demux(segments[1]), demux(b"junk" * 10 + segments[1])

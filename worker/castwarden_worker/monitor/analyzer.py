@@ -16,6 +16,7 @@ from .errors import SegmentError, Unreadable
 from .eyes import Eyes
 from .groups import Place
 from .media import Init, Media, Track, demux
+from .memory import HEAP
 from .playlist import Segment
 from .seen import Kind, SegmentSeen, TrackSeen
 from .timeline import Timeline
@@ -116,10 +117,13 @@ class Analyzer:
 
     def _sense(self, media: Media, place: Place, until: Moment) -> list[Change]:
         changes: list[Change] = []
+        decoded = self.eyes.decoded
         if media.video and self._video:
             changes += self.eyes.look(media.video, place, until)
         if media.audio and self._audio:
             changes += self.ears.listen(media.audio, place)
+        if self.eyes.decoded > decoded:
+            HEAP.give_back()
         return changes
 
     def _keep(self, media: Media, place: Place) -> None:

@@ -67,13 +67,18 @@ class Ears:
         """Takes one segment's sound without decoding any: there is no time. A later look may come back to it."""
         own = [Sample(sample.pts, bytes(sample.data), sample.key) for sample in track.samples]  # not the whole segment
         self._take(track, own, place)
-        while len(self._kept) > 1 and sum(stretch.size for stretch in self._kept) > _MAX_KEPT:
+        while len(self._kept) > 1 and self.kept > _MAX_KEPT:
             del self._kept[0]
             self._kept[0].follows = False
 
     def lost(self) -> None:
         """Sound is missing: what was kept does not lead up to what comes."""
         self._torn = True
+
+    @property
+    def kept(self) -> int:
+        """Bytes of compressed sound in memory."""
+        return sum(stretch.size for stretch in self._kept)
 
     @property
     def _active(self) -> list[SoundCheck]:

@@ -112,13 +112,13 @@ class Eyes:
         newest = self._groups[-1]
         key = self._key(newest)
         watchful = self._watchful
-        suspects = [check for check in self._active if key is None or check.flips(key)]
+        innocent = key is not None and not any(check.flips(key) for check in self._active)
         before, last = self._looks
         self._looks = last, newest.start.media
-        if not watchful and not suspects and key is not None:
+        if not watchful and innocent and key is not None:
             self._groups.set_looked()
             return [change for check in self._active if (change := check.observe(key))]
-        if not watchful and any(check.lookback > 1 for check in suspects):
+        if key and not watchful and any(check.lookback > 1 and check.judge(key) for check in self._active):
             # What repeats the picture of the last look may have begun right after the look before that one.
             self._groups.look_again(before)
         changes: list[Change] = []
@@ -126,6 +126,7 @@ class Eyes:
             if not group.looked:
                 group.looked = True
                 changes += self._step(index)
+                self._groups.drop_frames(before=self._groups.before(index, 2))
         return changes
 
     def _step(self, index: int) -> list[Change]:
@@ -138,7 +139,7 @@ class Eyes:
             flips = check.flips(key)
             back = check.lookback if flips and not check.episode.bad else 1
             if flips or check.episode.due_by(math.inf):
-                for group in self._groups[max(0, index - back) : index]:
+                for group in self._groups[self._groups.before(index, back) : index]:
                     changes += self._feed(check, group)
             if change := check.observe(key):
                 changes.append(change)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compressed groups of pictures that are kept because somebody may still want to look at them. Used by `eyes.py`."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
@@ -11,7 +12,8 @@ from .media.tracks import Sample, Track
 from .seen import Picture
 
 _MAX_KEPT = 16 * 2**20  # bytes of compressed pictures
-_BEFORE = 2  # groups that are kept although they were looked at
+_BEFORE = 2  # groups that are kept although they were looked at …
+_SPAN = 1.0  # … and seconds, when groups are short: a picture must stand for a while to count as standing
 
 Place = Callable[[float], Moment]
 
@@ -113,10 +115,18 @@ class Groups(Sequence[Group]):
             if group.start.media > after:
                 group.looked = False
 
+    def before(self, index: int, count: int) -> int:
+        """Where to begin, to have `count` groups before the one at `index`, and if it is more than one, some time."""
+        first = max(0, index - count)
+        edge = self._groups[min(index, len(self) - 1)].start.media - _SPAN if count > 1 and self._groups else math.inf
+        while first > 0 and self._groups[first].start.media > edge:
+            first -= 1
+        return first
+
     def forget(self, since: float | None) -> None:
         """Keeps what may still be looked at: all that was let pass, two groups before it, and all from `since` on."""
         unseen = next((at for at, group in enumerate(self._groups) if not group.looked), len(self._groups))
-        first = max(0, unseen - _BEFORE)
+        first = self.before(unseen, _BEFORE)
         if since is not None and not self.full:
             first = min(first, next((at for at, one in enumerate(self._groups) if one.start.media >= since), first))
         del self._groups[:first]
@@ -132,6 +142,7 @@ class Groups(Sequence[Group]):
         if self.running:
             self._groups[-1].running = False
 
-    def drop_frames(self) -> None:
-        for group in self._groups:
+    def drop_frames(self, before: int | None = None) -> None:
+        """Of all groups, or of those `before` one."""
+        for group in self._groups[: before if before is None else max(0, before)]:
             group.frames = None

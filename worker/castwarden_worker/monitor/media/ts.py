@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import SegmentError, Unreadable
 from .access import is_key, mpeg_layer
 from .tracks import Media, Sample, Track
-from .ts_packets import PACKET, Numbers, Packets, Pes, Rows, Scattered
+from .ts_packets import PACKET, Headers, Numbers, Packets, Pes, Rows, Scattered
 
 _SYNC = 0x47
 
@@ -39,10 +39,10 @@ def demux_ts(data: bytes) -> Media:
     pids: Numbers = (heads[:, 1] & 0x1F).astype(np.int32) << 8 | heads[:, 2]
     pids[heads[:, 3] & 0x10 == 0] = -1  # no payload
     streams = _program(rows, pids)
-    packets = [_packets(rows, pids, stream) for stream in (streams.video, streams.audio)]
-    if any(found and found.lost for found in packets):
+    video, audio = (_headers(rows, pids, stream) for stream in (streams.video, streams.audio))
+    if any(found and found.lost for found in (video, audio)):
         damage = damage or "packets are missing"
-    return Media(_video(packets[0], streams.video), _audio(packets[1], streams.audio), damage)
+    return Media(_video(video, streams.video), _audio(audio, streams.audio), damage)
 
 
 Stream = tuple[int, str]  # pid, codec
@@ -116,24 +116,24 @@ def _payload(row: Rows) -> bytes:
     return row[start:].tobytes() if row[3] & 0x10 else b""
 
 
-def _packets(rows: Rows, pids: Numbers, stream: Stream | None) -> Packets | None:
+def _headers(rows: Rows, pids: Numbers, stream: Stream | None) -> Headers | None:
     if stream is None or not len(at := np.flatnonzero(pids == stream[0])):
         return None
-    packets = Packets(rows, at)
-    if packets.scrambled:
+    headers = Headers(rows, at)
+    if headers.scrambled:
         raise Unreadable("the transport stream is scrambled")
-    return packets
+    return headers
 
 
-def _video(packets: Packets | None, stream: Stream | None) -> Track | None:
+def _video(headers: Headers | None, stream: Stream | None) -> Track | None:
     """One access unit per timestamp; a unit without one continues the unit before."""
-    if packets is None or stream is None:
+    if headers is None or stream is None:
         return None
     codec = stream[1]
     samples: list[Scattered] = []
-    for unit in packets.units():
+    for unit in headers.units():
         if unit.pts is not None:
-            samples.append(Scattered(unit.pts, packets, unit, key=_begins(packets, unit, codec)))
+            samples.append(Scattered(unit.pts, headers.packets, unit, key=_begins(headers.packets, unit, codec)))
         elif samples:
             samples[-1].extend(unit)
     return Track(codec, tuple(samples)) if samples else None
@@ -142,22 +142,22 @@ def _video(packets: Packets | None, stream: Stream | None) -> Track | None:
 def _begins(packets: Packets, unit: Pes, codec: str) -> bool:
     """Whether decoding can begin at the unit. How it begins tells, as a rule."""
     key = is_key(codec, unit.head, unit.random_access)
-    return bool(is_key(codec, packets.payload(unit), unit.random_access)) if key is None else key
+    return bool(is_key(codec, packets.payload(unit.span), unit.random_access)) if key is None else key
 
 
-def _audio(packets: Packets | None, stream: Stream | None) -> Track | None:
-    if packets is None or stream is None:
+def _audio(headers: Headers | None, stream: Stream | None) -> Track | None:
+    if headers is None or stream is None:
         return None
     codec = stream[1]
-    samples = tuple(_sounds(packets))
+    samples = tuple(_sounds(headers))
     if codec == "mp3" and samples:
         codec = mpeg_layer(samples[0].data)
     return Track(codec, samples, framed=False) if samples else None
 
 
-def _sounds(packets: Packets) -> Iterator[Sample]:
+def _sounds(headers: Headers) -> Iterator[Sample]:
     last: float | None = None
-    for unit in packets.units():
+    for unit in headers.units():
         last = unit.pts if unit.pts is not None else last
         if last is not None:
-            yield Scattered(last, packets, unit, key=True)
+            yield Scattered(last, headers.packets, unit, key=True)

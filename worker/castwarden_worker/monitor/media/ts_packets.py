@@ -35,17 +35,17 @@ class Pes:
     random_access: bool
 
 
-class Packets:
-    """Those rows of the segment that carry payload of one stream."""
+class Headers:
+    """The headers of those rows of the segment that carry payload of one stream. Needed while it is read."""
 
     def __init__(self, rows: Rows, at: Numbers) -> None:
-        self._rows = rows
-        self._at = at
-        self._heads = rows[at, :6]
-        adapted = self._heads[:, 3] & 0x20 != 0
-        self._adapted = adapted & (self._heads[:, 4] > 0)
-        self._starts = np.where(adapted, 5 + self._heads[:, 4].astype(np.int64), _HEADER).clip(max=PACKET)
-        self._ends = np.cumsum(PACKET - self._starts)
+        heads = rows[at, :6]
+        adapted = heads[:, 3] & 0x20 != 0
+        starts = np.where(adapted, 5 + heads[:, 4].astype(np.int16), _HEADER).clip(max=PACKET)
+        self._rows, self._at, self._heads = rows, at, heads
+        self._adapted = adapted & (heads[:, 4] > 0)
+        self._starts = starts
+        self.packets = Packets(rows, at.astype(np.int32), starts.astype(np.uint8))
 
     @property
     def scrambled(self) -> bool:
@@ -65,21 +65,33 @@ class Packets:
         first = np.flatnonzero(self._heads[:, 1] & 0x40)
         firsts = self._rows[self._at[first]].tobytes()
         access = (self._adapted & (self._heads[:, 5] & 0x40 != 0))[first].tolist()
-        begins, starts = first.tolist(), self._starts[first].tolist()
-        before = [0, *self._ends.tolist()]
-        for index, (begin, end) in enumerate(pairwise([*begins, len(self._at)])):
+        starts = self._starts[first].tolist()
+        edges = [*first.tolist(), len(self._at)]
+        carried = np.concatenate(([0], np.cumsum(PACKET - self._starts, dtype=np.int64)))[edges].tolist()
+        for index, (begin, end) in enumerate(pairwise(edges)):
             head = firsts[index * PACKET + starts[index] : (index + 1) * PACKET]
             if len(head) < _PES_HEAD:  # much stuffing: the header goes on in the next packet
-                head = self.joined(begin, end)
+                head = self.packets.joined(begin, end)
             if len(head) < 9 or head[:3] != b"\0\0\1":
                 continue
             skipped = 9 + head[8]
             pts = _timestamp(head[9:14]) if head[7] & 0x80 and len(head) >= _PES_HEAD else None
-            size = max(0, before[end] - before[begin] - skipped)
+            size = max(0, carried[index + 1] - carried[index] - skipped)
             yield Pes(pts, (begin, end, skipped), size, head[skipped:], access[index])
 
-    def payload(self, unit: Pes) -> bytes:
-        first, last, skipped = unit.span
+
+class Packets:
+    """Where the payload of one stream lies in the segment."""
+
+    __slots__ = ("_at", "_rows", "_starts")
+
+    def __init__(self, rows: Rows, at: NDArray[np.int32], starts: NDArray[np.uint8]) -> None:
+        self._rows = rows
+        self._at = at
+        self._starts = starts
+
+    def payload(self, span: Span) -> bytes:
+        first, last, skipped = span
         return self.joined(first, last)[skipped:]
 
     def joined(self, first: int, last: int) -> bytes:
@@ -98,21 +110,21 @@ class Packets:
 class Scattered(Sample):
     """A sample whose bytes lie in packets; it keeps the segment in memory, and is put together when asked for."""
 
-    __slots__ = ("_packets", "_units")
+    __slots__ = ("_packets", "_spans")
 
     def __init__(self, pts: float, packets: Packets, unit: Pes, *, key: bool) -> None:
         super().__init__(pts, key=key, size=unit.size)
         self._packets = packets
-        self._units = [unit]
+        self._spans = [unit.span]
 
     def extend(self, unit: Pes) -> None:
         """A unit without a timestamp continues the one before."""
-        self._units.append(unit)
+        self._spans.append(unit.span)
         self.size += unit.size
 
     @property
     def data(self) -> bytes:
-        parts = [self._packets.payload(unit) for unit in self._units]
+        parts = [self._packets.payload(span) for span in self._spans]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
