@@ -95,7 +95,7 @@ async def test_three_monitors_share_a_pod_through_its_death_a_move_and_a_drain(
         for number, name in enumerate(NAMES[:2]):
             status = (await found(kube, name, lambda s: is_live(s) and is_ready(s)))["status"]
             assert (status["podName"], status["seat"]) == (FIRST, f"{FIRST}/{number}")
-        dark = await streams.enter_async_context(LiveOrigin([(5, "motion"), (60, "black"), (300, "motion")]))
+        dark = await streams.enter_async_context(LiveOrigin([(5, "motion"), (35, "black"), (300, "motion")]))
         await apply(stack.kubeconfig, manifest(NAMES[2], dark.url))
         await wait_until(lambda: "alert.blackout" in types(receiver, NAMES[2]), timeout=120)
         assert (await kube.get(MONITORS, NAMES[2]))["status"]["seat"] == f"{FIRST}/2"

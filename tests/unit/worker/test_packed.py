@@ -57,17 +57,17 @@ async def test_a_process_wants_to_be_replaced_once_it_holds_too_much_and_keeps_t
 
 @pytest.mark.looptime
 async def test_a_process_wants_to_be_replaced_when_it_is_old() -> None:
-    wear, began = Wear(86_400.0, 0, rss=lambda: 1e6), now()
+    wear, began = Wear(1000.0, 0, rss=lambda: 1e6), now()
     await wear.run()
-    assert 86_400 < now() - began < 86_410
+    assert 1000 < now() - began < 1010
     assert wear.reason
-    assert "86405 s old" in wear.reason
+    assert "1005 s old" in wear.reason
 
 
 @pytest.mark.looptime
 async def test_without_limits_a_process_stays() -> None:
     task = asyncio.create_task(Wear(0.0, 0, rss=lambda: 1e6).run())
-    await asyncio.sleep(10 * 86_400)
+    await asyncio.sleep(7200)
     assert not task.done()
     task.cancel()
 
