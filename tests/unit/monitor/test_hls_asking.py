@@ -42,7 +42,7 @@ def test_a_server_that_can_block_is_asked_at_once_for_the_next_segment_but_not_f
     wish = made.wish(0.0)
     assert (wish.sequence, wish.part, wish.skip) == (13, None, False)
     assert made.pace.wait(0.0) < 0.5
-    assert 6.0 <= wish.patience < 10.0
+    assert wish.patience == 6.0
 
 
 def test_the_parts_of_a_late_segment_are_waited_for_one_by_one_until_it_is_there() -> None:
@@ -142,6 +142,16 @@ def test_a_server_whose_delta_updates_make_no_sense_is_asked_for_whole_playlists
         made.loaded(playlist(first, 3, control=BOTH), made.plainly(), 0.0)
     wish = made.wish(0.0)
     assert (wish.sequence, wish.skip) == (15, False)
+
+
+def test_a_server_that_answers_no_request_for_a_delta_update_is_asked_for_whole_playlists() -> None:
+    made = asking(playlist(10, 3, control=SKIPS))
+    for first in (11, 12):
+        wish = made.wish(4.0)
+        assert wish.skip
+        made.refused(wish, wish.patience)
+        made.loaded(playlist(first, 3, control=SKIPS), made.plainly(), 4.0)
+    assert made.wish(4.0).is_plain
 
 
 def test_a_source_that_fails_is_asked_plainly_and_ever_more_patiently() -> None:

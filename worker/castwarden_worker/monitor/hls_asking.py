@@ -15,6 +15,7 @@ from .loader import Pace
 from .playlist import MediaPlaylist
 
 _FIRST, _SHORTEST, _LONGEST = 10.0, 5.0, 15.0  # seconds that a load may take
+_GRACE = 2.0  # seconds that a segment may be late before its parts are looked for
 _CREDIT = 2  # times in a row that a server may fail to do what it says it can
 
 
@@ -69,7 +70,7 @@ class Asking:
             return Wish(self._patience, skip=skip)
         if self._mode is _Mode.PART and known.part_target:
             return Wish(3 * known.part_target + 1.0, known.next_sequence, len(known.parts), skip)
-        return Wish(min(1.5 * target + 1.0, _LONGEST), known.next_sequence, skip=skip)
+        return Wish(min(target + _GRACE, _LONGEST), known.next_sequence, skip=skip)
 
     def plainly(self) -> Wish:
         """What every server can."""
@@ -81,12 +82,12 @@ class Asking:
         `nonsense`: the answer is no playlist. A server that kept us waiting may have had nothing to tell; what the
         next load brings shows that.
         """
-        if nonsense:
+        if nonsense or wish.sequence is None:
             self._skipping -= wish.skip
         elif wish.sequence is not None and seconds < wish.patience / 2:
             self._blocking -= 1
         else:
-            self._kept_waiting = wish.sequence is not None
+            self._kept_waiting = True
 
     def failed(self, now: float) -> None:
         """There is no playlist to be had at the moment."""
