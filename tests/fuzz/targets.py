@@ -46,7 +46,9 @@ fileSequence267.mp4
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="filePart268.1.mp4"
 #EXT-X-RENDITION-REPORT:URI="../1M/waitForMSN.php",LAST-MSN=268,LAST-PART=1
 """
+DELTA = PLAYLIST.replace(b"SEQUENCE:266\n", b"SEQUENCE:267\n#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n")
 MULTIVARIANT = b"""#EXTM3U
+#EXT-X-DEFINE:NAME="v",VALUE="1"
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",DEFAULT=YES,URI="a.m3u8"
 #EXT-X-STREAM-INF:BANDWIDTH=1280000,RESOLUTION=640x360,CODECS="avc1.4d401e,mp4a.40.2",AUDIO="a"
 low.m3u8
@@ -80,14 +82,17 @@ class Target:
 
 def playlists(data: bytes) -> None:
     """One playlist after the other, as a stream that goes on serves them."""
-    tracker = Tracker()
+    tracker, last = Tracker(), None
+    variables: tuple[tuple[str, str], ...] = ()
     for number, part in enumerate(data.split(b"\0", 7)):
-        found = parse(part)
+        found = parse(part, url="https://origin.example/live.m3u8?a=b", variables=variables, previous=last)
         if isinstance(found, MediaPlaylist):
+            last = found
             update = tracker.update(found, 4.0 * number)
             if any(later.segment.sequence <= earlier.segment.sequence for earlier, later in pairwise(update.new)):
                 raise AssertionError("segments are not in order")
         else:
+            variables = found.variables
             choose(found)
 
 
@@ -151,7 +156,11 @@ def _init() -> bytes:
 
 
 TARGETS: dict[str, Target] = {
-    "playlist": Target(playlists, (StreamError,), lambda: [PLAYLIST, MULTIVARIANT, PLAYLIST + b"\0" + PLAYLIST]),
+    "playlist": Target(
+        playlists,
+        (StreamError,),
+        lambda: [PLAYLIST, MULTIVARIANT, PLAYLIST + b"\0" + DELTA, MULTIVARIANT + b"\0" + PLAYLIST],
+    ),
     "dash": Target(manifest, (StreamError,), lambda: [MANIFEST]),
     "segment": Target(demux, (StreamError,), lambda: [_segment("ts"), b"ID3\4\0\0\0\0\0\0\xff\xf1\x50\x80"]),
     "fragment": Target(fragment, (StreamError,), lambda: [_segment("fmp4")]),
