@@ -58,12 +58,13 @@ _PICTURE = (
         event="alert.blackout", dark_area=0.998, luma=0.01,
     ),
     _alert(
-        "black_with_logo", Group.PICTURE, "The picture is black but for a logo.", "There is a picture again.",
-        dark_area=0.94, logo_area=0.06,
+        "black_with_logo", Group.PICTURE,
+        "The picture is black but for a logo.", "The picture is no longer black but for a logo.",
+        dark_area=0.9875, logo_area=0.0312,
     ),
     _alert(
-        "blank", Group.PICTURE, "The picture is of one colour.", "There is a picture again.",
-        luma=0.5, spread=0.004, colour="#0000ff",
+        "blank", Group.PICTURE, "The picture is of one colour.", "The picture is no longer of one colour.",
+        luma=0.0731, spread=0.004, colour="#0000ff",
     ),
     _alert(
         "freeze", Group.PICTURE, "The picture stands still.", "The picture moves again.",

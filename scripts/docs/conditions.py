@@ -26,6 +26,14 @@ A condition is something that can be wrong with a stream. Each has one check wit
 `spec.checks.<name>`, is told at most once per episode, and every alert is followed by a recovery. `raiseAfter` is how
 long it must be bad, `clearAfter` how long it must be good again. A stall stops media time: while nothing arrives, an
 episode of picture or sound neither grows nor clears.
+
+To be raised, a condition must hold without a break: one good picture, or a tenth of a second of sound, begins the wait
+anew. What flickers below `raiseAfter` is not told. To be cleared, it must be good for `clearAfter`; a shorter good time
+leaves the alert open. Where pauses are natural (freeze, silence, one silent channel) bad times of up to 0.6 x
+`clearAfter` do not break the good one: speech has pauses, and speakers hold still.
+
+One cause is told once. A picture that is black, black with a logo or blank is not also frozen. What begins with more
+than ten seconds of silence is neither too quiet nor silent on one channel.
 """
 
 

@@ -31,7 +31,11 @@ class CheckSpec(Spec):
 
 
 class BlackCheck(CheckSpec):
-    """The picture is black."""
+    """The picture is black: nearly all is dark, as ffmpeg's blackdetect has it, and the rest shows nothing.
+
+    Specks are nothing; credits, lamps in the night and a logo are something. A dark colour, such as that of a blue
+    screen, is not black.
+    """
 
     raise_after: Duration = _raises(30, "Media time that must be black.")
     clear_after: Duration = _clears(5)
@@ -40,7 +44,10 @@ class BlackCheck(CheckSpec):
 
 
 class BlackWithLogoCheck(CheckSpec):
-    """The picture is black but for a logo that stands still."""
+    """The picture is black but for one small bright thing in each corner, or fewer, that stands still near the border.
+
+    A logo that blinks is one. What moves or changes, such as credits, subtitles or a torch, is none.
+    """
 
     raise_after: Duration = _raises(30, "Media time that must be black but for a logo.")
     clear_after: Duration = _clears(5)
@@ -49,7 +56,7 @@ class BlackWithLogoCheck(CheckSpec):
 
 
 class BlankCheck(CheckSpec):
-    """The picture is one uniform colour other than black."""
+    """The picture is one uniform colour other than black. Noise on it does not matter, a pattern does."""
 
     raise_after: Duration = _raises(60, "Media time that must be of one colour.")
     clear_after: Duration = _clears(5)
@@ -69,18 +76,25 @@ class Region(Spec):
 
 
 class FreezeCheck(CheckSpec):
-    """The picture stands still. Never raised for a stream that has shown no motion yet."""
+    """The picture stands still, as a whole and in every part. Never raised for a stream that has shown no motion yet.
+
+    Means of small blocks are compared with those of the picture that stands: grain and coding noise are no motion, a
+    running clock is. Motion is what goes on for five seconds: cards that follow each other are none. Black, black
+    with a logo and blank pictures are told as that and not as frozen.
+    """
 
     raise_after: Duration = _raises(60, "Media time that must stand still.")
     clear_after: Duration = _clears(5, "Media time that must move again.")
-    noise_db: float = Field(default=-42, ge=-100, le=0, description="Difference, in dB of full scale, that is noise.")
+    noise_db: float = Field(
+        default=-42, ge=-100, le=0, description="Mean difference of blocks, in dB of full scale, that is noise."
+    )
     ignore: Annotated[list[Region], Field(max_length=8)] = Field(
         default=[], description="Parts of the picture that do not count, such as a running clock."
     )
 
 
 class SilenceCheck(CheckSpec):
-    """The sound is silent. A missing audio track is another matter."""
+    """The sound is silent: RMS of the loudest channel over a tenth of a second. A missing track is another matter."""
 
     raise_after: Duration = _raises(30, "Media time that must be silent.")
     clear_after: Duration = _clears(3, "Media time that must have sound again.")
@@ -88,7 +102,11 @@ class SilenceCheck(CheckSpec):
 
 
 class OneChannelSilentCheck(CheckSpec):
-    """One channel is silent while another is not."""
+    """One channel is silent while another is not: left or right. Of surround sound the other channels do not count.
+
+    A channel that never had sound is a fault, too. Pauses in which both are silent count as part of it up to ten
+    seconds; what is silent longer is the matter of `silence`. Mono has no other channel.
+    """
 
     raise_after: Duration = _raises(60, "Media time that one channel must be silent.")
     clear_after: Duration = _clears(5, "Media time that every channel must have sound again.")
@@ -96,7 +114,10 @@ class OneChannelSilentCheck(CheckSpec):
 
 
 class LowLoudnessCheck(CheckSpec):
-    """The programme is too quiet by ITU-R BS.1770. Off by default: it decodes all sound."""
+    """The programme is too quiet by ITU-R BS.1770-4. Off by default: it decodes all sound.
+
+    Silence of more than ten seconds is the matter of `silence`, if that is enabled.
+    """
 
     enabled: bool = Field(default=False, description="Whether this check raises alerts. It decodes all sound.")
     raise_after: Duration = _raises(30, "Media time that must be too quiet.")
@@ -108,7 +129,10 @@ class LowLoudnessCheck(CheckSpec):
 
 
 class ClippingCheck(CheckSpec):
-    """The sound is overdriven: its true peak reaches full scale again and again. Off by default: decodes all sound."""
+    """The sound is overdriven: in every second its true peak (ITU-R BS.1770-4) reaches the limit, or samples stick.
+
+    They stick when three in a row of one channel are at full scale. Off by default: it decodes all sound.
+    """
 
     enabled: bool = Field(default=False, description="Whether this check raises alerts. It decodes all sound.")
     raise_after: Duration = _raises(10, "Media time in which every second must clip.")
