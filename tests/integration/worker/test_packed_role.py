@@ -90,8 +90,8 @@ async def test_streams_are_told_each_with_its_own_story_and_outbox(gateway: Fake
         assert facts(gateway, "dark") == ["stream.started", "black raised", "black cleared"]
         assert facts(gateway, "fine") == ["stream.started"]
         assert {report.pod for report in gateway.reports} == {"pod-1"}
-        folders = {path.name for path in (workers.folder / "state" / "seats").iterdir()}
-        assert folders == {"uid-dark", "uid-fine", "uid-held"}
+        folder = workers.folder / "state" / "seats"  # seats begin one after the other
+        await until(lambda: {path.name for path in folder.iterdir()} == {"uid-dark", "uid-fine", "uid-held"})
         assert await metric(worker, "castwarden_worker_seats") == 3
         worker.terminate()
         assert await worker.wait() == 0
