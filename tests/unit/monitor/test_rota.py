@@ -185,3 +185,28 @@ def test_what_is_watched_may_be_the_only_rendition() -> None:
     made = RenditionRota()
     made.offered(MultivariantPlaylist((LOW,)), URL, Choice("144.m3u8"), 0.0)
     assert made.turn(1000.0) is None
+
+
+@pytest.mark.parametrize("fault", ["fails", "lags"])
+def test_one_that_failed_or_lags_is_looked_at_soon_until_it_was_well_twice(fault: str) -> None:
+    made = RenditionRota(every=10.0, each=60.0)
+    ladder = MultivariantPlaylist((LOW, MID))
+    made.offered(ladder, URL, choose(ladder), 0.0)
+    looks = []
+    for now in range(300):
+        if offer := made.turn(float(now)):
+            looks.append(now)
+            behind = 40.0 if fault == "lags" else 0.0
+            if now in (60, 70) and fault == "fails":
+                made.failed(offer, float(now))
+                continue
+            newest = Segment(now, "x.ts", 4.0, program_time=now - 4.0 - (behind if now in (60, 70) else 0.0))
+            made.looked(offer, MediaPlaylist((newest,), 4.0), Edge(now, float(now)))
+    assert looks == [0, 60, 70, 80, 90, 150, 210, 270]
+
+
+def test_a_large_playlist_is_paid_for_with_time() -> None:
+    made = rota()
+    assert made.turn(0.0)
+    made.cost(9_000, 0.0)
+    assert made.wait(0.0) == 90.0

@@ -42,7 +42,7 @@ class RenditionProber:
         self._edge = edge
         self._at = at
         self._on_seen = on_seen
-        self._rota = rota or RenditionRota()
+        self._rota = RenditionRota() if rota is None else rota  # an empty one is false
         self._monotonic = monotonic
         self._variables: tuple[tuple[str, str], ...] = ()
         self._choice: Choice | None = None
@@ -66,6 +66,7 @@ class RenditionProber:
             if not self._rota.is_offered(offer):
                 raise PlaylistError(GONE)
             page = await self._fetcher.playlist(offer.url, _TIMEOUT)
+            self._rota.cost(len(page.data), self._monotonic())
             playlist = parse_media(page.data, url=page.url, variables=self._variables)
         except StreamError as error:
             self._rota.failed(offer, self._monotonic())

@@ -11,6 +11,9 @@ from .renditions import Choice
 
 _MOST = 20  # renditions; there are pages that offer hundreds
 _ALIGNED = 3  # sequences by which renditions may differ that count alike
+_DOUBTS = 2  # looks that went well before it may wait for its turn like all others
+_RATE = 100.0  # bytes per second that looks may cost: the smallest picture takes some ten thousand
+_LAGGING = 15.0  # seconds
 GONE = "it is no longer offered"
 
 
@@ -29,6 +32,7 @@ class _Known:
     offer: Offer
     due: float
     offered: bool = True
+    doubts: int = 0  # looks that are still to be taken soon, because of what was seen
     newest: tuple[int, float | None] | None = None  # sequence and programme date of the last segment at the last look
     aligned: bool | None = None  # whether it is numbered as the watched one is
 
@@ -104,16 +108,20 @@ class RenditionRota:
         if known is None or known.due > now or self._next > now:
             return None
         self._next = now + self._every
-        known.due = now + self._each
+        known.due = now + (self._every if known.doubts > 1 else self._each)
         return known.offer
 
     def is_offered(self, offer: Offer) -> bool:
         return offer.name in self._known and self._known[offer.name].offered
 
+    def cost(self, size: int, now: float) -> None:
+        """A look at a playlist took so many bytes: large ones are paid for with time."""
+        self._next = max(self._next, now + size / _RATE)
+
     def failed(self, offer: Offer, now: float) -> None:
         """It could not be loaded: whether that goes on should not take many minutes to learn."""
         if known := self._known.get(offer.name):
-            known.due = now + self._every
+            known.due, known.doubts = now + self._every, _DOUBTS
 
     def looked(self, offer: Offer, playlist: MediaPlaylist, watched: Edge | None) -> Look:
         """Compares what was loaded with the look before, and with how far the watched rendition is."""
@@ -124,7 +132,11 @@ class RenditionRota:
         now = (newest.sequence, newest.program_time)
         before, known.newest = known.newest, now
         advanced = before is not None and now != before and (now[0] > before[0] or _later(now[1], before[1]))
-        return Look(_lag(known, playlist, watched), advanced)
+        look = Look(_lag(known, playlist, watched), advanced)
+        known.doubts = max(0, known.doubts - 1)
+        if (look.lag or 0.0) > _LAGGING or (before is not None and not advanced):
+            known.doubts, known.due = _DOUBTS, min(known.due, self._next)
+        return look
 
 
 def _later(one: float | None, other: float | None) -> bool:

@@ -47,12 +47,14 @@ class Renditions:
     """A stream of segments: a loader for all of it, or one for the picture and one for its sound.
 
     `announced` are the tracks that are promised. Another `format` than before means that another rendition is watched.
+    `offer` is the multivariant playlist, by its URL and as it was loaded, when there are others to choose from.
     """
 
     fetcher: Fetcher
     loaders: tuple[Loader, ...]
     announced: frozenset[Kind] = frozenset()
     format: tuple[object, ...] | None = None
+    offer: tuple[str, Page] | None = None
 
 
 class Opener:
@@ -123,7 +125,7 @@ def _hls(fetcher: Fetcher, source: Source, page: Page) -> Renditions:
     choice = choose(playlist)
     urls = [join(page.url, uri) for uri in (choice.main, choice.audio) if uri]
     loaders = tuple(HlsLoader(fetcher, url, variables=playlist.variables) for url in urls)
-    return Renditions(fetcher, loaders, choice.announced, choice.format)
+    return Renditions(fetcher, loaders, choice.announced, choice.format, (source.url, page))
 
 
 async def _head(response: aiohttp.ClientResponse) -> bytes:

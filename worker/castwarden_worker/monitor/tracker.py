@@ -95,6 +95,11 @@ class Tracker:
             return 0
         return max(0, self.last_sequence - playlist.segments[-1].sequence)
 
+    @property
+    def newest(self) -> Segment | None:
+        """The newest segment, as listed last."""
+        return None if self.last_sequence is None else self._known.get(self.last_sequence)
+
     def renewed(self) -> None:
         """The playlist comes from another URL now: file names say nothing about identity."""
         self._known = {}

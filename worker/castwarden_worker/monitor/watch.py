@@ -14,9 +14,9 @@ stays in the object, so `run()` may be called again with another source and noth
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any
 
 import aiohttp
 from castwarden_base.addresses import Network
@@ -24,29 +24,33 @@ from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondit
 from castwarden_model.resources.monitor import MonitorSpec, Statistics, StreamState
 
 from . import facts
-from .analyzer import Analysis, Analyzer
+from .analyzer import Analysis
+from .arrange import Arrangement, Feeds
 from .checks import CheckSet
 from .continuous import Continuous
 from .episode import Change, Moment
 from .errors import StreamError
 from .feed import Feed, Outcome, first_to_fail
+from .fetch import Fetcher, Page
 from .health import count, health_of
-from .seen import ClockSeen, Kind, Picture, PlaylistSeen, SegmentSeen
+from .prober import RenditionProber
+from .rota import Edge, RenditionRota
+from .seen import ClockSeen, Kind, Picture, PlaylistSeen, RenditionSeen, SegmentSeen
 from .sources import Opener, Renditions, Source
 from .taps import Tap
-from .tracker import Tracker, Update
+from .tracker import Update
 from .view import View, view_of
 
 __all__ = ["Emit", "Outcome", "Source", "Watch"]
 
 _TICK = 0.5  # seconds between looks at the clock
+_PROBE = 15.0  # seconds between looks at other renditions; three failures of one of two should take about a minute
 _LOOKBACK = 30.0  # seconds before the live edge where a stream that is new to us begins
 _OPEN_TRIES = 3
 _OPEN_WAIT = 2.0
 _STRAGGLER = 30.0  # seconds that one rendition may end after the other
 
 Emit = Callable[[Transition | Occurrence], Awaitable[None]]
-_RENDITIONS: tuple[Literal["main", "audio"], ...] = ("main", "audio")
 
 
 class Watch:
@@ -72,14 +76,15 @@ class Watch:
     ) -> None:
         self.checks = CheckSet(spec.checks)
         self.statistics = statistics.model_copy(deep=True) if statistics else Statistics()
-        self.feeds: tuple[Feed | Continuous, ...] = ()
+        self.feeds: Feeds = ()
         self._opener = Opener(session, allow, clock=clock)
         self._spec = spec
         self._emit = emit
         self._clock = clock
         self._whole = whole
         self._started = stream in (StreamState.LIVE, StreamState.STALLED)
-        self._resumed = self._started
+        lookback = 0.0 if self._started else _LOOKBACK
+        self._arrangement = Arrangement(self.checks, self._loaded, self._analysed, lookback, whole, clock)
         self._unopened: str | None = None  # why the last try to open the source failed
         self._ended: str | None = None
         self._title: str | None = None
@@ -100,9 +105,10 @@ class Watch:
         """Watches until the stream ends or its playlist cannot be had any more."""
         self._title = source.title or self._title
         async with asyncio.TaskGroup() as tasks:
-            ticking = tasks.create_task(self._tick())
-            outcome = await self._follow(source)
-            ticking.cancel()
+            beside = [tasks.create_task(self._tick())]
+            outcome = await self._follow(source, lambda work: beside.append(tasks.create_task(work)))
+            for task in beside:
+                task.cancel()
         if outcome is Outcome.ENDED:
             said = any(isinstance(feed, Feed) for feed in self.feeds)
             await self.end("endlist_detected" if said else "stream_no_longer_live")
@@ -176,18 +182,25 @@ class Watch:
         now = self._now()
         await self._tell(change for check in self.checks if (change := check.close(now)))
 
-    async def _follow(self, source: Source) -> Outcome:
+    async def _follow(self, source: Source, start: Callable[[Coroutine[Any, Any, None]], None]) -> Outcome:
+        """`start` begins what goes on beside the feeds."""
         opened = await self._open(source)
         if opened is None:
             return Outcome.UNAVAILABLE
         if not isinstance(opened, Renditions):
-            return await self._arrange_continuous().run(opened)
+            tapped = self._arrangement.continuous(self.feeds)
+            self._arrange(tapped)
+            return await tapped.run(opened)
         if opened.format is not None:
             self._watches(opened.format)
+        feeds = self._arrangement.renditions(self.feeds, separate=len(opened.loaders) > 1)
+        self._arrange(*feeds)
         running = []
-        for feed, loader in zip(self._arrange(separate=len(opened.loaders) > 1), opened.loaders, strict=True):
+        for feed, loader in zip(feeds, opened.loaders, strict=True):
             feed.announced = opened.announced & feed.analyzer.sought
             running.append(asyncio.create_task(feed.run(opened.fetcher, loader)))
+        if opened.offer:
+            start(self._prober(opened.fetcher, *opened.offer).run())
         return await first_to_fail(running, None if self._whole else _STRAGGLER)
 
     async def _open(self, source: Source) -> Renditions | Tap | None:
@@ -207,45 +220,15 @@ class Watch:
                 return opened
         return None
 
+    def _arrange(self, *feeds: Feed | Continuous) -> None:
+        self.feeds = feeds
+        self.configure(self._spec)
+
     def _watches(self, format: tuple[object, ...]) -> None:  # noqa: A002 - the field's word
         """Another format than before is another rendition, and no fault of the stream."""
         if self._format not in (None, format):
             self.checks.renewed()
         self._format = format
-
-    def _arrange(self, *, separate: bool) -> tuple[Feed, ...]:
-        """One feed, or two when picture and sound come apart. What was learnt is kept while that does not change."""
-        feeds = tuple(feed for feed in self.feeds if isinstance(feed, Feed))
-        if len(feeds) == 1 + separate:
-            for feed in feeds:
-                feed.tracker.renewed()
-            return feeds
-        edge = self.feeds[0].analyzer.timeline if self.feeds else None
-        main = Analyzer(self.checks, audio=not separate, follow=edge)
-        analyzers = [main, Analyzer(self.checks, video=False, follow=main.timeline)] if separate else [main]
-        self.feeds = feeds = tuple(
-            Feed(
-                analyzer,
-                Tracker(0.0 if self._resumed else _LOOKBACK, whole=self._whole),
-                rendition=rendition,
-                on_playlist=self._loaded,
-                on_segment=self._analysed,
-                clock=self._clock,
-            )
-            for rendition, analyzer in zip(_RENDITIONS, analyzers, strict=False)
-        )
-        self.configure(self._spec)
-        return feeds
-
-    def _arrange_continuous(self) -> Continuous:
-        """The feed of a stream without a playlist."""
-        if self.feeds and isinstance(known := self.feeds[0], Continuous):
-            return known
-        analyzer = Analyzer(self.checks, follow=self.feeds[0].analyzer.timeline if self.feeds else None)
-        feed = Continuous(analyzer, Tracker(), on_playlist=self._loaded, on_segment=self._analysed, clock=self._clock)
-        self.feeds = (feed,)
-        self.configure(self._spec)
-        return feed
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -264,6 +247,25 @@ class Watch:
             await self._emit(facts.epoch_changed(*update.epoch_changed, self._clock()))
         if self._started or seen.error is None:  # a stream that has not begun has no playlist yet
             await self._tell(self.checks.playlist(seen))
+
+    def _prober(self, fetcher: Fetcher, url: str, page: Page) -> RenditionProber:
+        def edge() -> Edge | None:
+            newest = self.feeds[0].tracker.newest
+            return Edge.of(newest) if newest else None
+
+        return RenditionProber(
+            fetcher,
+            url,
+            page,
+            edge=edge,
+            at=self._now,
+            on_seen=self._probed,
+            rota=RenditionRota(every=_PROBE, each=2 * _PROBE),
+            monotonic=asyncio.get_running_loop().time,
+        )
+
+    async def _probed(self, seen: RenditionSeen) -> None:
+        await self._tell(self.checks.rendition(seen))
 
     async def _analysed(self, analysis: Analysis) -> None:
         seen = analysis.seen
