@@ -316,3 +316,45 @@ def test_names_are_fit_for_people() -> None:
     assert isinstance(playlist, MultivariantPlaylist)
     assert (playlist.audio[0].group, len(playlist.audio[0].name)) == ("a b", 200)
     assert playlist.variants[0].codecs == " [31m"
+
+
+KEYS = st.sampled_from([None, 'METHOD=AES-128,URI="k1"', 'METHOD=AES-128,URI="k2",IV=0x1f', "METHOD=NONE"])
+PARTS = st.lists(st.tuples(st.integers(1, 2000), st.booleans(), st.booleans()), max_size=3)
+STRETCHES = st.lists(
+    st.tuples(st.integers(1, 9000), KEYS, st.sampled_from([None, "m1", "m2"]), PARTS, st.booleans()),
+    min_size=1,
+    max_size=9,
+)
+
+
+@given(STRETCHES, PARTS, st.integers(0, 10**6), st.integers(0, 10**6))
+def test_keys_maps_parts_and_discontinuities_are_read_as_the_package_m3u8_reads_them(
+    stretches: list[Any], open_parts: list[Any], sequence: int, discontinuities: int
+) -> None:
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:9", "#EXT-X-PART-INF:PART-TARGET=2"]
+    lines += [f"#EXT-X-MEDIA-SEQUENCE:{sequence}", f"#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}"]
+
+    def written_parts(parts: list[Any]) -> list[str]:
+        return [
+            f'#EXT-X-PART:DURATION={ms / 1000},URI="p{at}"{",INDEPENDENT=YES" * independent}{",GAP=YES" * gap}'
+            for at, (ms, independent, gap) in enumerate(parts)
+        ]
+
+    for at, (ms, key, section, parts, discontinuity) in enumerate(stretches):
+        lines += ["#EXT-X-DISCONTINUITY"] * discontinuity
+        lines += [f"#EXT-X-KEY:{key}"] if key else []
+        lines += [f'#EXT-X-MAP:URI="{section}"'] if section else []
+        lines += [*written_parts(parts), f"#EXTINF:{ms / 1000},", f"{at}.m4s"]
+    text = "\n".join([*lines, *written_parts(open_parts), ""])
+    ours, theirs = media(text), m3u8.loads(text)
+    assert (ours.part_target, ours.discontinuity_sequence) == (2.0, theirs.discontinuity_sequence)
+    for mine, other in zip(ours.segments, theirs.segments, strict=False):
+        assert (mine.uri, mine.duration, mine.sequence) == (other.uri, other.duration, other.media_sequence)
+        assert (mine.init.uri if mine.init else None) == (other.init_section.uri if other.init_section else None)
+        used = other.key if other.key and other.key.method != "NONE" else None
+        assert (mine.key.uri if mine.key else None) == (used.uri if used else None)
+        assert (mine.key.iv if mine.key else None) == (int(used.iv, 16).to_bytes(16) if used and used.iv else None)
+        known = [(it.uri, it.duration, it.independent, it.gap) for it in mine.parts]
+        assert known == [(it.uri, it.duration, it.independent == "YES", it.gap == "YES") for it in other.parts]
+        assert mine.discontinuity == other.discontinuity
+    assert len(ours.parts) == len(open_parts)
