@@ -8,6 +8,7 @@ from .errors import PlaylistError, StreamError
 from .fetch import Fetcher, Page
 from .hls import parse_media
 from .hls_asking import Asking, Wish
+from .hls_tail import as_delta
 from .loader import Loaded
 from .playlist import MediaPlaylist
 
@@ -57,9 +58,12 @@ class HlsLoader:
         if self._whole and self._whole[0] == page.data:
             return self._whole[1]
 
-        def read() -> MediaPlaylist:
-            return parse_media(page.data, url=page.url, variables=self._variables, previous=previous)
+        shorter = as_delta(page.data, self._asking.last)
+        data, known = (shorter, self._asking.last) if shorter else (page.data, previous)
 
-        playlist = await asyncio.to_thread(read) if len(page.data) > _LARGE else read()
-        self._whole = (page.data, playlist) if not playlist.skipped else None
+        def read() -> MediaPlaylist:
+            return parse_media(data, url=page.url, variables=self._variables, previous=known)
+
+        playlist = await asyncio.to_thread(read) if len(data) > _LARGE else read()
+        self._whole = None if previous and playlist.skipped else (page.data, playlist)
         return playlist

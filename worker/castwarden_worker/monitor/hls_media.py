@@ -156,6 +156,8 @@ class MediaReader:
         self.begun, self._skipped = True, count
         if not known:
             return
+        self._discontinuity = self._gap = False
+        self._byterange = None
         self._segments, last = list(known), known[-1]
         self._init, self._key = last.init, last.key
         self._keys = {last.key.keyformat: last.key} if last.key else {}
