@@ -12,15 +12,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contest import Usage, ffmpeg, measure, running, worker
+from .contest import Usage, ffmpeg, measure, worker
 from .delay import SEGMENT as DELAY_SEGMENT
 from .delay import THRESHOLD, delays
 from .footage import FULL_HD, HD, make
 from .origin import LoopOrigin
 from .replay import growth
-from .usage import most_resident_mib
 
-_WARM_UP = 20.0  # seconds until all have caught up with the live edge
+_WARM_UP = 45.0  # seconds until all have caught up with the live edge and know that the picture moves
 _PACKED = 20
 _MANY = 50
 
@@ -77,9 +76,9 @@ async def _compare(report: Report, origin: LoopOrigin, seconds: float) -> None:
         "ffmpeg, 1080p": ffmpeg(larger),
     }
     found = await measure(commands, _WARM_UP, seconds)
-    print(f"{'':<28}{'CPU ms per stream s':>20}{'RSS MiB':>10}")
+    print(f"{'':<28}{'CPU ms per stream s':>20}{'RSS MiB':>10}{'peak':>8}")
     for name, usage in found.items():
-        print(f"{name:<28}{usage.cpu * 1000:>20.2f}{usage.rss:>10.1f}")
+        print(f"{name:<28}{usage.cpu * 1000:>20.2f}{usage.rss:>10.1f}{usage.peak:>8.1f}")
     _cpu_bounds(report, found)
     report.bound("resident set of a worker, 720p", found["worker, Adaptive"].rss, 100.0, " MiB")
     report.bound("bytes fetched, of those of the rendition", origin.share("adaptive"), 1.05)
@@ -100,9 +99,9 @@ def _cpu_bounds(report: Report, found: dict[str, Usage]) -> None:
 async def _alerts(report: Report, origin: LoopOrigin) -> None:
     """Delays, and meanwhile the memory of many streams in one process."""
     url = origin.url("720p")
-    async with running({"one": worker(url), "many": worker(url, count=_MANY)}) as pids:
-        ours, theirs = await delays()
-        one, many = most_resident_mib(pids["one"]), most_resident_mib(pids["many"])
+    commands = {"one": worker(url), "many": worker(url, count=_MANY)}
+    found, (ours, theirs) = await asyncio.gather(measure(commands, _WARM_UP, 45.0), delays())
+    one, many = found["one"].rss, found["many"].rss
     print(f"\nresident: one stream {one:.1f} MiB, {_MANY} in one process {many:.1f} MiB")
     report.bound(f"resident set per stream, {_MANY} packed", (many - one) / (_MANY - 1), 10.0, " MiB")
     print(f"\nfrom the first bad frame to the alert, less {THRESHOLD:g} s threshold and {DELAY_SEGMENT:g} s segment")

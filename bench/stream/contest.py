@@ -9,20 +9,23 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from statistics import median
 
 import imageio_ffmpeg
 
-from .usage import cpu_seconds, most_resident_mib
+from .usage import cpu_seconds, most_resident_mib, resident_mib
 
+_SAMPLE = 0.2  # seconds between looks at memory
 FILTERS = ("-vf", "blackdetect,freezedetect", "-af", "silencedetect", "-f", "null", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds per second of stream, and the largest resident set in MiB."""
+    """CPU seconds per second of stream, and the resident set in MiB: its median meanwhile, and its peak since birth."""
 
     cpu: float
     rss: float
+    peak: float
 
 
 def worker(url: str, depth: str = "Adaptive", count: int = 1, seconds: float | None = None) -> list[str]:
@@ -43,10 +46,15 @@ async def measure(commands: Mapping[str, list[str]], warm_up: float, seconds: fl
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         clock = asyncio.get_running_loop()
         began = clock.time()
-        await asyncio.sleep(seconds)
+        resident: dict[str, list[float]] = {name: [] for name in pids}
+        while clock.time() - began < seconds:
+            await asyncio.sleep(_SAMPLE)
+            for name, pid in pids.items():
+                resident[name].append(resident_mib(pid))
         took = clock.time() - began
         return {
-            name: Usage((cpu_seconds(pid) - before[name]) / took, most_resident_mib(pid)) for name, pid in pids.items()
+            name: Usage((cpu_seconds(pid) - before[name]) / took, median(resident[name]), most_resident_mib(pid))
+            for name, pid in pids.items()
         }
 
 

@@ -39,8 +39,8 @@ async def delays() -> tuple[dict[str, float], dict[str, float]]:
         ours, theirs = await asyncio.gather(*(_first_words(command) for command in commands))
         bad = {_KINDS[kind]: at for kind, at in origin.timeline if kind in _KINDS}
     return (
-        {name: _when(ours, f"{name} raised") - at - THRESHOLD - SEGMENT for name, at in bad.items()},
-        {name: _when(theirs, f"{name}_start") - at - THRESHOLD - SEGMENT for name, at in bad.items()},
+        {name: _when(ours, f"{name} raised", at) - at - THRESHOLD - SEGMENT for name, at in bad.items()},
+        {name: _when(theirs, f"{name}_start", at) - at - THRESHOLD - SEGMENT for name, at in bad.items()},
     )
 
 
@@ -60,5 +60,6 @@ async def _first_words(command: list[str]) -> list[tuple[float, str]]:
     return lines
 
 
-def _when(lines: list[tuple[float, str]], words: str) -> float:
-    return next((at for at, line in lines if words in line), float("inf"))
+def _when(lines: list[tuple[float, str]], words: str, after: float) -> float:
+    """When the words came for the first time since; freezedetect also takes black for a freeze."""
+    return next((at for at, line in lines if words in line and at > after), float("inf"))

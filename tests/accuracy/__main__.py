@@ -15,6 +15,7 @@ from . import report
 from .corpus import BY_NAME, transports
 from .jobs import Job, run
 from .produce import cpus
+from .report import Result
 
 _DEPTHS = ("Adaptive", "Full")
 
@@ -24,12 +25,21 @@ def main() -> int:
     jobs = list(_jobs(given.only, given.depth or _DEPTHS))
     began = time.monotonic()
     with ProcessPoolExecutor(cpus(), mp_context=get_context("spawn")) as pool:
-        results = list(pool.map(run, jobs))
+        results = [_shown(result, at, len(jobs)) for at, result in enumerate(pool.map(run, jobs), 1)]
     print("\n".join(report.lines(results)))
     print(f"{len(jobs)} runs in {time.monotonic() - began:.0f} s: {'right' if report.passed(results) else 'WRONG'}")
     if given.json:
         Path(given.json).write_text(json.dumps(report.data(results), indent=2))
     return 0 if jobs and report.passed(results) else 1
+
+
+def _shown(result: Result, at: int, of: int) -> Result:
+    """Says how far it is, and what is wrong, at once."""
+    if result.part != "ffmpeg" and not result.right:
+        print(f"[{at}/{of}] wrong: {result.part}, {result.name}", file=sys.stderr, flush=True)
+    elif at % 50 == 0:
+        print(f"[{at}/{of}]", file=sys.stderr, flush=True)
+    return result
 
 
 def _jobs(only: str | None, depths: Sequence[str]) -> Iterator[Job]:

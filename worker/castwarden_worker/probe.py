@@ -24,7 +24,7 @@ from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth, MonitorSpec, StreamSource, StreamState
 from pydantic import BaseModel, ValidationError
 
-from .monitor.child_tap import SCHEMES, check_stream_url
+from .monitor.endless.child_tap import SCHEMES, check_stream_url
 from .monitor.watch import Outcome, Source, Watch
 from .probe_view import JsonLines, PlainLines, Show, live_table
 

@@ -15,10 +15,10 @@ from yarl import URL
 from .budget import SPENT, Ask, count, refusal
 from .children import ChildFailed, ask
 from .errors import in_words
-from .monitor.child_tap import SCHEMES, ChildTap, check_stream_url
-from .monitor.dash import looks_like_dash
+from .monitor.dash.manifest import looks_like_dash
+from .monitor.endless.child_tap import SCHEMES, ChildTap, check_stream_url
+from .monitor.endless.stretches import SNIFF, is_continuous
 from .monitor.errors import Absent, Refused, StreamError, Unreadable
-from .monitor.stretches import SNIFF, is_continuous
 from .outcomes import Blocked, Live, NotLive, Outcome, Unsupported, expiry, from_json, media_file
 from .proxy import GuardedProxy
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 from castwarden_local.origin.encode import Encoded
 from castwarden_model.resources.checks import Checks
-from castwarden_worker.monitor import decode
-from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
+from castwarden_worker.monitor.follow.playlist import Segment
 from castwarden_worker.monitor.media import read_init
-from castwarden_worker.monitor.playlist import Segment
+from castwarden_worker.monitor.sight import decode
+from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 
 Media = Callable[..., Encoded]
 WALL = 1e9

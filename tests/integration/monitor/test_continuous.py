@@ -9,14 +9,14 @@ from castwarden_local.origin.encode import Recipe
 from castwarden_local.origin.encode import Stretch as Script
 from castwarden_local.origin.streams import air
 from castwarden_model.resources import Checks
-from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
-from castwarden_worker.monitor.continuous import Continuous
+from castwarden_worker.monitor.endless.continuous import Continuous
+from castwarden_worker.monitor.endless.stretches import Stretch, cutter_for
 from castwarden_worker.monitor.errors import FetchError, StreamError
-from castwarden_worker.monitor.feed import Outcome
+from castwarden_worker.monitor.follow.feed import Outcome
+from castwarden_worker.monitor.follow.tracker import Tracker, Update
 from castwarden_worker.monitor.seen import PlaylistSeen
-from castwarden_worker.monitor.stretches import Stretch, cutter_for
-from castwarden_worker.monitor.tracker import Tracker, Update
+from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 
 Connection = Callable[[], AsyncGenerator[Stretch, None]]
 pytestmark = [pytest.mark.looptime]

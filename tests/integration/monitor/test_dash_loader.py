@@ -12,12 +12,12 @@ from aiohttp import web
 from castwarden_base.http import outbound_session
 from castwarden_local.origin.dash import DashOrigin
 from castwarden_local.origin.encode import Recipe
-from castwarden_worker.monitor.dash import Kind, parse
-from castwarden_worker.monitor.dash_clock import OriginClock
-from castwarden_worker.monitor.dash_loader import DashLoader, DashSource
-from castwarden_worker.monitor.dash_numbers import Numbering
+from castwarden_worker.monitor.dash.clock import OriginClock
+from castwarden_worker.monitor.dash.loader import DashLoader, DashSource
+from castwarden_worker.monitor.dash.manifest import Kind, parse
+from castwarden_worker.monitor.dash.numbers import Numbering
 from castwarden_worker.monitor.errors import Refused, StreamError
-from castwarden_worker.monitor.fetch import Fetcher
+from castwarden_worker.monitor.follow.fetch import Fetcher
 
 from .conftest import LOOPBACK
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from castwarden_local.origin.encode import Encoded, Recipe, Stretch, encode
 from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth
-from castwarden_worker.monitor.analyzer import Analyzer
 from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.episode import Change
+from castwarden_worker.monitor.follow.playlist import Segment
 from castwarden_worker.monitor.media import read_init
-from castwarden_worker.monitor.playlist import Segment
+from castwarden_worker.monitor.sight.analyzer import Analyzer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from castwarden_base.waiting import wait_until
 from castwarden_model.resources.checks import Checks
-from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.errors import Refused
-from castwarden_worker.monitor.feed import Feed, Outcome
-from castwarden_worker.monitor.fetch import Fetcher, Page, Payload
-from castwarden_worker.monitor.hls_loader import HlsLoader
-from castwarden_worker.monitor.playlist import Segment
+from castwarden_worker.monitor.follow.feed import Feed, Outcome
+from castwarden_worker.monitor.follow.fetch import Fetcher, Page, Payload
+from castwarden_worker.monitor.follow.playlist import Segment
+from castwarden_worker.monitor.follow.tracker import Tracker, Update
+from castwarden_worker.monitor.hls.loader import HlsLoader
 from castwarden_worker.monitor.seen import PlaylistSeen
-from castwarden_worker.monitor.tracker import Tracker, Update
+from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 
 
 class Server(Fetcher):

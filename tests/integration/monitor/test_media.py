@@ -11,10 +11,10 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from castwarden_local.origin.encode import Encoded
-from castwarden_worker.monitor.decode import PictureDecoder, SoundDecoder
 from castwarden_worker.monitor.errors import SegmentError, StreamError, Unreadable
 from castwarden_worker.monitor.media import Init, demux, read_init
 from castwarden_worker.monitor.media.fmp4 import demux_fmp4
+from castwarden_worker.monitor.sight.decode import PictureDecoder, SoundDecoder
 
 Media = Callable[..., Encoded]
 

@@ -12,9 +12,9 @@ from castwarden_local.origin.encode import Stretch as Script
 from castwarden_local.origin.streams import air
 from castwarden_worker.monitor import watch as watching
 from castwarden_worker.monitor.errors import Refused
-from castwarden_worker.monitor.fetch import Fetcher, Payload
-from castwarden_worker.monitor.loader import Loaded
-from castwarden_worker.monitor.playlist import MediaPlaylist, Segment
+from castwarden_worker.monitor.follow.fetch import Fetcher, Payload
+from castwarden_worker.monitor.follow.loader import Loaded
+from castwarden_worker.monitor.follow.playlist import MediaPlaylist, Segment
 from castwarden_worker.monitor.sources import Renditions, Source
 from castwarden_worker.monitor.watch import Outcome, Watch
 

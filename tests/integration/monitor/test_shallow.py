@@ -8,10 +8,10 @@ import pytest
 from castwarden_local.origin.encode import Recipe, Stretch, encode
 from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth
-from castwarden_worker.monitor import ears, groups
-from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
-from castwarden_worker.monitor.playlist import Segment
+from castwarden_worker.monitor.follow.playlist import Segment
+from castwarden_worker.monitor.sight import ears, groups
+from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 
 SECONDS = 2.0
 SCRIPT = [Stretch(8.4), Stretch(7, look="black", heard="none"), Stretch(8.6)]

@@ -14,11 +14,11 @@ from castwarden_local.origin.encode import Stretch
 from castwarden_local.origin.icecast import IcecastOrigin
 from castwarden_local.origin.pushed import PushedOrigin
 from castwarden_local.origin.rtsp import RtspOrigin
-from castwarden_worker.monitor import child_tap
-from castwarden_worker.monitor.child_tap import ChildTap
+from castwarden_worker.monitor.endless import child_tap
+from castwarden_worker.monitor.endless.child_tap import ChildTap
+from castwarden_worker.monitor.endless.stretches import Stretch as Cut
+from castwarden_worker.monitor.endless.taps import HttpTap, Tap
 from castwarden_worker.monitor.errors import Absent, FetchError, Refused, StreamError, Unreadable
-from castwarden_worker.monitor.stretches import Stretch as Cut
-from castwarden_worker.monitor.taps import HttpTap, Tap
 
 from .conftest import LOOPBACK
 

@@ -16,7 +16,7 @@ from castwarden_local.origin.encode import Recipe, Stretch
 from castwarden_local.origin.icecast import IcecastOrigin
 from castwarden_local.origin.pushed import PushedOrigin
 from castwarden_local.origin.rtsp import RtspOrigin
-from castwarden_worker.monitor import continuous
+from castwarden_worker.monitor.endless import continuous
 from castwarden_worker.monitor.watch import Outcome, Source, Watch
 
 from .conftest import CHECKS, LOOPBACK, Told, spec

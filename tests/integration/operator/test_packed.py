@@ -131,7 +131,7 @@ async def test_a_change_of_placement_moves_the_monitor_there_and_back(kube: Kube
             await set_status(kube, PODS, "monitor-a", BEGUN)
         except Refused:  # it is not there yet, or no longer
             return False
-        return (await kube.get(MONITORS, "a"))["status"].get("podName") == "monitor-a"
+        return bool((await kube.get(MONITORS, "a"))["status"].get("podName") == "monitor-a")
 
     await wait_until(own_pod_begins, PATIENCE)
     assert (await seats(kube))["a"] is None

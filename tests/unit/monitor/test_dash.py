@@ -5,11 +5,11 @@ import time
 from contextlib import suppress
 
 import pytest
-from castwarden_worker.monitor.dash import Manifest, looks_like_dash, parse
-from castwarden_worker.monitor.dash_addressing import Listed, Run
-from castwarden_worker.monitor.dash_segments import announced, choose
+from castwarden_worker.monitor.dash.addressing import Listed, Run
+from castwarden_worker.monitor.dash.manifest import Manifest, looks_like_dash, parse
+from castwarden_worker.monitor.dash.segments import announced, choose
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.playlist import ByteRange
+from castwarden_worker.monitor.follow.playlist import ByteRange
 from hypothesis import given
 from hypothesis import strategies as st
 

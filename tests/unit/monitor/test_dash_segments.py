@@ -5,11 +5,11 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from castwarden_worker.monitor.dash import parse
-from castwarden_worker.monitor.dash_numbers import Numbering
-from castwarden_worker.monitor.dash_segments import MOST, Announced, announced, has_separate_sound, main_kind
+from castwarden_worker.monitor.dash.manifest import parse
+from castwarden_worker.monitor.dash.numbers import Numbering
+from castwarden_worker.monitor.dash.segments import MOST, Announced, announced, has_separate_sound, main_kind
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.playlist import ByteRange, Init, Segment
+from castwarden_worker.monitor.follow.playlist import ByteRange, Init, Segment
 from hypothesis import given
 from hypothesis import strategies as st
 

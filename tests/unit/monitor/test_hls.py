@@ -6,8 +6,7 @@ from typing import Any
 import m3u8
 import pytest
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.hls import parse, parse_media
-from castwarden_worker.monitor.playlist import (
+from castwarden_worker.monitor.follow.playlist import (
     ByteRange,
     Init,
     Key,
@@ -18,6 +17,7 @@ from castwarden_worker.monitor.playlist import (
     RenditionReport,
     ServerControl,
 )
+from castwarden_worker.monitor.hls.reader import parse, parse_media
 from hypothesis import given
 from hypothesis import strategies as st
 

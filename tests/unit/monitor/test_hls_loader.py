@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from castwarden_worker.monitor.errors import FetchError, PlaylistError, Refused
-from castwarden_worker.monitor.fetch import Fetcher, Page
-from castwarden_worker.monitor.hls_loader import HlsLoader
-from castwarden_worker.monitor.tracker import Tracker
+from castwarden_worker.monitor.follow.fetch import Fetcher, Page
+from castwarden_worker.monitor.follow.tracker import Tracker
+from castwarden_worker.monitor.hls.loader import HlsLoader
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 

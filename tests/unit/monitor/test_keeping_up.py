@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 from castwarden_model.resources.checks import Checks
-from castwarden_worker.monitor.analyzer import Analysis, Analyzer
 from castwarden_worker.monitor.checks import CheckSet
-from castwarden_worker.monitor.feed import Feed
-from castwarden_worker.monitor.fetch import Fetcher, Payload
-from castwarden_worker.monitor.loader import Loaded
-from castwarden_worker.monitor.playlist import MediaPlaylist, Segment
+from castwarden_worker.monitor.follow.feed import Feed
+from castwarden_worker.monitor.follow.fetch import Fetcher, Payload
+from castwarden_worker.monitor.follow.loader import Loaded
+from castwarden_worker.monitor.follow.playlist import MediaPlaylist, Segment
+from castwarden_worker.monitor.follow.tracker import Tracker, Update
 from castwarden_worker.monitor.seen import PlaylistSeen, SegmentSeen
-from castwarden_worker.monitor.tracker import Tracker, Update
+from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 LENGTH = 2.0

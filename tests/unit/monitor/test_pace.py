@@ -2,7 +2,7 @@
 """When a playlist is loaded again."""
 
 import pytest
-from castwarden_worker.monitor.loader import Pace
+from castwarden_worker.monitor.follow.loader import Pace
 
 
 def test_the_first_load_does_not_wait() -> None:

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from castwarden_worker.monitor.episode import Moment
 from castwarden_worker.monitor.errors import PlaylistError, Refused
-from castwarden_worker.monitor.fetch import Fetcher, Page
-from castwarden_worker.monitor.prober import RenditionProber
-from castwarden_worker.monitor.rota import Edge
+from castwarden_worker.monitor.follow.fetch import Fetcher, Page
+from castwarden_worker.monitor.hls.prober import RenditionProber
+from castwarden_worker.monitor.hls.rota import Edge
 from castwarden_worker.monitor.seen import RenditionSeen
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]

@@ -8,13 +8,13 @@ import pytest
 from castwarden_local.origin.encode import Recipe
 from castwarden_local.origin.encode import Stretch as Script
 from castwarden_local.origin.streams import Kind, air
-from castwarden_worker.monitor.decode import SoundDecoder
+from castwarden_worker.monitor.endless.stretches import SNIFF, Stretch, cutter_for, is_continuous
+from castwarden_worker.monitor.endless.stretches.cut import Cutter, Gatherer
+from castwarden_worker.monitor.endless.stretches.icy import IcyFilter
+from castwarden_worker.monitor.endless.stretches.ogg import OggCutter
 from castwarden_worker.monitor.errors import Unreadable
 from castwarden_worker.monitor.media.tracks import Sample, Track
-from castwarden_worker.monitor.stretches import SNIFF, Stretch, cutter_for, is_continuous
-from castwarden_worker.monitor.stretches.cut import Cutter, Gatherer
-from castwarden_worker.monitor.stretches.icy import IcyFilter
-from castwarden_worker.monitor.stretches.ogg import OggCutter
+from castwarden_worker.monitor.sight.decode import SoundDecoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

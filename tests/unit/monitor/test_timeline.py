@@ -2,7 +2,7 @@
 """Timestamps become media time that only moves forward."""
 
 import pytest
-from castwarden_worker.monitor.timeline import Timeline
+from castwarden_worker.monitor.sight.timeline import Timeline
 
 WRAP = 2**33 / 90_000
 

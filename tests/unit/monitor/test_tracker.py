@@ -4,9 +4,9 @@
 from typing import Any
 
 import pytest
-from castwarden_worker.monitor.playlist import ByteRange, MediaPlaylist, Part, Segment, ServerControl
-from castwarden_worker.monitor.rules import Irregular
-from castwarden_worker.monitor.tracker import Tracker, Update
+from castwarden_worker.monitor.follow.playlist import ByteRange, MediaPlaylist, Part, Segment, ServerControl
+from castwarden_worker.monitor.follow.rules import Irregular
+from castwarden_worker.monitor.follow.tracker import Tracker, Update
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from .analyzer import Analysis, Analyzer
 from .checks import CheckSet
-from .continuous import Continuous
-from .feed import Feed
+from .endless.continuous import Continuous
+from .follow.feed import Feed
+from .follow.tracker import Tracker, Update
 from .seen import PlaylistSeen
-from .tracker import Tracker, Update
+from .sight.analyzer import Analysis, Analyzer
 
 Feeds = tuple[Feed | Continuous, ...]
 _RENDITIONS: tuple[Literal["main", "audio"], ...] = ("main", "audio")

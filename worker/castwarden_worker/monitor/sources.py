@@ -11,22 +11,22 @@ import aiohttp
 from castwarden_base.addresses import Network
 from castwarden_base.http import OutboundError, get_following
 
-from . import dash
-from .child_tap import SCHEMES, ChildTap, check_stream_url
-from .dash_loader import DashLoader, DashSource
-from .dash_numbers import Numbering
-from .dash_segments import choose as choose_representation
-from .dash_segments import has_separate_sound, main_kind
+from .dash import manifest as dash
+from .dash.loader import DashLoader, DashSource
+from .dash.numbers import Numbering
+from .dash.segments import choose as choose_representation
+from .dash.segments import has_separate_sound, main_kind
+from .endless.child_tap import SCHEMES, ChildTap, check_stream_url
+from .endless.stretches import SNIFF, is_continuous
+from .endless.taps import HttpTap, Tap
 from .errors import Refused
-from .fetch import Fetcher, Page, join
-from .hls import parse
-from .hls_loader import HlsLoader
-from .loader import Loader
-from .playlist import MultivariantPlaylist
-from .renditions import choose
+from .follow.fetch import Fetcher, Page, join
+from .follow.loader import Loader
+from .follow.playlist import MultivariantPlaylist
+from .hls.loader import HlsLoader
+from .hls.reader import parse
+from .hls.renditions import choose
 from .seen import Kind
-from .stretches import SNIFF, is_continuous
-from .taps import HttpTap, Tap
 
 _TIMEOUT = 10.0
 _PLAYLISTS = (".m3u8", ".m3u", ".mpd")

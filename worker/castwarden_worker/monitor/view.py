@@ -8,9 +8,9 @@ from castwarden_model.resources.monitor import Statistics, StreamState
 
 from .checks import Check, CheckSet
 from .checks.freeze import Freeze
-from .continuous import Continuous
+from .endless.continuous import Continuous
 from .episode import Moment
-from .feed import Feed
+from .follow.feed import Feed
 from .seen import SegmentSeen
 
 

@@ -24,21 +24,21 @@ from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondit
 from castwarden_model.resources.monitor import MonitorSpec, Statistics, StreamState
 
 from . import facts
-from .analyzer import Analysis
 from .arrange import Arrangement, Feeds
 from .checks import CheckSet
-from .continuous import Continuous
+from .endless.continuous import Continuous
+from .endless.taps import Tap
 from .episode import Change, Moment
 from .errors import StreamError
-from .feed import Feed, Outcome, first_to_fail
-from .fetch import Fetcher, Page
+from .follow.feed import Feed, Outcome, first_to_fail
+from .follow.fetch import Fetcher, Page
+from .follow.tracker import Update
 from .health import count, health_of
-from .prober import RenditionProber
-from .rota import Edge, RenditionRota
+from .hls.prober import RenditionProber
+from .hls.rota import Edge, RenditionRota
 from .seen import ClockSeen, Kind, Picture, PlaylistSeen, RenditionSeen, SegmentSeen
+from .sight.analyzer import Analysis
 from .sources import Opener, Renditions, Source
-from .taps import Tap
-from .tracker import Update
 from .view import View, view_of
 
 __all__ = ["Emit", "Outcome", "Source", "Watch"]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HLS: reading playlists, loading them, choosing renditions."""

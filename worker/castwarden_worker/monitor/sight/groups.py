@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compressed groups of pictures that are kept because somebody may still want to look at them. Used by `eyes.py`."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import overload
+
+from ..checks.base import PictureCheck
+from ..episode import Change, Moment
+from ..media.tracks import Sample, Track
+from ..seen import Picture
+
+_MAX_KEPT = 16 * 2**20  # bytes of compressed pictures
+_BEFORE = 2  # groups that are kept although they were looked at …
+_SPAN = 1.0  # … and seconds, when groups are short: a picture must stand for a while to count as standing
+
+Place = Callable[[float], Moment]
+
+
+@dataclass(slots=True)
+class Group:
+    """A keyframe and what hangs on it, until the next keyframe. `track` says how to decode it."""
+
+    track: Track
+    samples: list[Sample]
+    place: Place
+    start: Moment
+    key: Picture | None = None
+    looked: bool = False
+    running: bool = False  # decoded as it comes; its samples are not kept
+    fed: dict[str, float] = field(default_factory=dict)  # per check: media time up to which frames were shown to it
+    frames: list[Picture] | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(sample.size for sample in self.samples)
+
+    def show(self, check: PictureCheck) -> list[Change]:
+        """Shows the decoded frames to one check, each once."""
+        fed = self.fed.get(check.condition, float("-inf"))
+        unseen = [picture for picture in self.frames or () if picture.at.media > fed]
+        if unseen:
+            self.fed[check.condition] = unseen[-1].at.media
+        return [change for picture in unseen if (change := check.observe(picture))]
+
+
+class Groups(Sequence[Group]):
+    """In order of decoding. The last one may still grow."""
+
+    def __init__(self) -> None:
+        self._groups: list[Group] = []
+        self._torn = False  # what comes before the next keyframe hangs on something that is gone
+
+    @overload
+    def __getitem__(self, at: int) -> Group: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Group]: ...
+    def __getitem__(self, at: int | slice) -> Group | list[Group]:
+        return self._groups[at]
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @property
+    def size(self) -> int:
+        return sum(group.size for group in self._groups)
+
+    @property
+    def full(self) -> bool:
+        return self.size > _MAX_KEPT
+
+    @property
+    def running(self) -> bool:
+        return bool(self._groups) and self._groups[-1].running
+
+    def split(self, track: Track, place: Place) -> list[Group]:
+        """New groups; what comes before the first keyframe belongs to the last group that we have."""
+        groups: list[Group] = []
+        kind = replace(track, samples=())
+        if self._groups and self._groups[-1].track != kind:
+            self.tear()
+        for sample in track.samples:
+            if sample.key:
+                groups.append(Group(kind, [sample], place, place(sample.pts)))
+            elif groups:
+                groups[-1].samples.append(sample)
+            elif self._groups and not self._torn:
+                self._groups[-1].samples.append(sample)
+                self._groups[-1].frames = None
+        self._torn = self._torn and not groups
+        return groups
+
+    def add(self, group: Group) -> None:
+        self._groups.append(group)
+
+    def take(self, track: Track, place: Place) -> None:
+        self._groups += self.split(track, place)
+
+    def pass_through(self, track: Track) -> Iterator[Sample]:
+        """Samples that are decoded as they come and not kept; from a keyframe on, when something is missing."""
+        self._groups.clear()
+        for sample in track.samples:
+            self._torn = self._torn and not sample.key
+            if not self._torn:
+                yield sample
+
+    def set_looked(self) -> None:
+        for group in self._groups:
+            group.looked = True
+
+    def look_again(self, after: float) -> None:
+        """At all that begin after this media time."""
+        for group in self._groups:
+            if group.start.media > after:
+                group.looked = False
+
+    def before(self, index: int, count: int) -> int:
+        """Where to begin, to have `count` groups before the one at `index`, and if it is more than one, some time."""
+        first = max(0, index - count)
+        edge = self._groups[min(index, len(self) - 1)].start.media - _SPAN if count > 1 and self._groups else math.inf
+        while first > 0 and self._groups[first].start.media > edge:
+            first -= 1
+        return first
+
+    def forget(self, since: float | None) -> None:
+        """Keeps what may still be looked at: all that was let pass, two groups before it, and all from `since` on."""
+        unseen = next((at for at, group in enumerate(self._groups) if not group.looked), len(self._groups))
+        first = self.before(unseen, _BEFORE)
+        if since is not None and not self.full:
+            first = min(first, next((at for at, one in enumerate(self._groups) if one.start.media >= since), first))
+        del self._groups[:first]
+
+    def shrink(self) -> None:
+        """Lets the oldest go while there is too much."""
+        while len(self._groups) > 1 and self.full:
+            del self._groups[0]
+
+    def tear(self) -> None:
+        """What comes does not hang on what is here."""
+        self._torn = True
+        if self.running:
+            self._groups[-1].running = False
+
+    def drop_frames(self, before: int | None = None) -> None:
+        """Of all groups, or of those `before` one."""
+        for group in self._groups[: before if before is None else max(0, before)]:
+            group.frames = None
