@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +16,7 @@ from .corpus import BY_NAME, transports
 from .jobs import Job, run
 from .produce import cpus
 from .report import Result
+from .rule import Verdict
 
 _DEPTHS = ("Adaptive", "Full")
 
@@ -25,7 +26,8 @@ def main() -> int:
     jobs = list(_jobs(given.only, given.depth or _DEPTHS))
     began = time.monotonic()
     with ProcessPoolExecutor(cpus(), mp_context=get_context("spawn")) as pool:
-        results = [_shown(result, at, len(jobs)) for at, result in enumerate(pool.map(run, jobs), 1)]
+        futures = [pool.submit(run, job) for job in jobs]
+        results = [_shown(job, future, len(jobs)) for job, future in zip(jobs, enumerate(futures, 1), strict=True)]
     print("\n".join(report.lines(results)))
     print(f"{len(jobs)} runs in {time.monotonic() - began:.0f} s: {'right' if report.passed(results) else 'WRONG'}")
     if given.json:
@@ -33,8 +35,11 @@ def main() -> int:
     return 0 if jobs and report.passed(results) else 1
 
 
-def _shown(result: Result, at: int, of: int) -> Result:
-    """Says how far it is, and what is wrong, at once."""
+def _shown(job: Job, numbered: "tuple[int, Future[Result]]", of: int) -> Result:
+    """Waits for a run; says how far it is, and what is wrong, at once. A run that crashed is wrong."""
+    at, future = numbered
+    error = future.exception()
+    result = future.result() if error is None else Result(*job, Verdict(), (f"crashed: {error!r}",))
     if result.part != "ffmpeg" and not result.right:
         print(f"[{at}/{of}] wrong: {result.part}, {result.name}", file=sys.stderr, flush=True)
     elif at % 50 == 0:

@@ -9,8 +9,8 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from castwarden_worker.monitor.checks.clipping import Clipping
+from castwarden_worker.monitor.checks.loudness import FLOOR, Loudness, TruePeak, decibels
 from castwarden_worker.monitor.checks.low_loudness import LowLoudness
-from castwarden_worker.monitor.loudness import FLOOR, Loudness, TruePeak, decibels
 from castwarden_worker.monitor.seen import Sound, Wave
 from hypothesis import given
 from hypothesis import settings as example_settings

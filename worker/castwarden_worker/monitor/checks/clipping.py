@@ -10,9 +10,9 @@ import numpy as np
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change, Moment
-from ..loudness import TruePeak, decibels
 from ..seen import Sound, Wave
 from .base import SoundCheck
+from .loudness import TruePeak, decibels
 
 _WINDOW = 1.0  # seconds within which it must clip again
 _FULL = 32767 / 32768

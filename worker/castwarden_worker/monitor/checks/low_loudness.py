@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
-from ..loudness import Loudness
 from ..seen import Sound
 from .base import SoundCheck
+from .loudness import Loudness
 from .pause import Pause
 
 
