@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .seen import Wave
+from ..seen import Wave
 
 FLOOR = -120.0  # LUFS and dBTP of nothing at all
 
