@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hours of clean footage: a channel's programme with cuts, fades, titles, credits, pauses — and nothing to alert about.
 
-Ten minutes of it are put together by chance with a fixed seed, and played over and over with the default settings.
+Some minutes of it are put together by chance with a fixed seed, and played over and over with the default settings.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ from .tape import Tape
 from .virtual import VirtualLoop, run
 
 HOURS = 2.0
-_LENGTH = 600.0
+_LENGTH = 600.0  # seconds of the programme: whole segments, and whole AAC frames
 _SEGMENT = 4.0
 _OVERTIME = 60.0
 _T = TypeVar("_T")
 
 
-def programme(seed: int) -> Medium:
-    """Ten minutes of television."""
-    sounds = tuple(_filled(_sounds(np.random.default_rng((seed, 2))), _LENGTH - 1024 / RATE))
-    pictures = tuple(_filled(_pictures(np.random.default_rng((seed, 1))), _LENGTH))
-    return Medium(pictures, sounds, Packaging(_SEGMENT, 2), ((_LENGTH, Format(bitrate=250_000)),))
+def programme(seed: int, seconds: float) -> Medium:
+    """So much television."""
+    sounds = tuple(_filled(_sounds(np.random.default_rng((seed, 2))), seconds - 1024 / RATE))
+    pictures = tuple(_filled(_pictures(np.random.default_rng((seed, 1))), seconds))
+    return Medium(pictures, sounds, Packaging(_SEGMENT, 2), ((seconds, Format(bitrate=250_000)),))
 
 
-def play_clean(depth: str, hours: float = HOURS) -> Result:
-    """Watches the programme for so long, live; the clock is virtual."""
-    aired = Tape(programme(11)).aired(hours * 3600)
+def play_clean(depth: str, hours: float = HOURS, length: float = _LENGTH) -> Result:
+    """Watches a programme of `length` seconds for so many hours, live; the clock is virtual."""
+    aired = Tape(programme(11, length)).aired(hours * 3600)
     spec = settings(None, depth, defaults=True)
 
     async def main(loop: VirtualLoop) -> Result:

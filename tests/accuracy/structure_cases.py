@@ -4,7 +4,9 @@
 from collections.abc import Iterator
 
 from .cases import Case, Format, Label, Medium, Packaging, Settings, Shift
-from .picture_cases import BIKES, FMP4, FMP4_1, FMP4_APART, TS1, TS2, TS4
+from .drawings import slide
+from .picture_cases import AFTER, BIKES, FMP4, FMP4_1, FMP4_APART, STILL, TS1, TS2, TS4
+from .scenes import Dimmed, Plain, Scene
 from .sounds import Music
 
 USUAL = Format()
@@ -112,6 +114,15 @@ def _quality() -> Iterator[Case]:
     both = (*drop, Label("codec_change", 100, 110, due=100, clear_due=110))
     yield built("half the height", (100, USUAL), (30, half), (30, USUAL), labels=(
         *both, Label("codec_change", 130, 140, due=130, clear_due=140)), packaging=FMP4, checks=timing)  # fmt: skip
+    poorer: dict[str, tuple[Scene, tuple[Label, ...]]] = {
+        "a still picture takes fewer bits": (STILL, (Label("freeze", 100, 130),)),
+        "black takes fewer bits": (Plain(), (Label("black", 100, 130),)),
+        "a night scene takes fewer bits": (Dimmed(BIKES, 0.3), ()),
+        "a card takes fewer bits": (slide(), (Label("freeze", 100, 130),)),
+    }
+    for name, (scene, labels) in poorer.items():
+        medium = Medium(((100.0, BIKES), (30.0, scene), (20.0, AFTER)), ((150.0, Music()),), TS4)
+        yield Case(name, medium, labels, timing)
 
 
 CASES: tuple[Case, ...] = (*_missing(), *_drift(), *_codecs(), *_quality())

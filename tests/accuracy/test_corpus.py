@@ -55,5 +55,5 @@ def test_what_is_told_of_a_transport_is_what_happened(name: str) -> None:
 
 
 def test_minutes_of_clean_footage_give_no_alert() -> None:
-    result = play_clean("Adaptive", hours=0.1)
+    result = play_clean("Adaptive", hours=0.2, length=64.0)
     assert result.right, "\n".join(map(str, (*result.faults, *result.verdict.false)))
