@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from castwarden_base.addresses import Network, parse_address, refusal
+from castwarden_base.names import Names
 
 USER_AGENT = "castwarden"
 _INTERNAL_SUFFIXES = (".local", ".internal", ".svc", ".localdomain", ".home.arpa", ".lan")
@@ -83,7 +84,7 @@ def outbound_session(
     """
     networks = tuple(allow)
     connector = aiohttp.TCPConnector(
-        resolver=_GuardedResolver(resolver or aiohttp.ThreadedResolver(), networks),
+        resolver=_GuardedResolver(resolver or Names(), networks),
         socket_factory=lambda info: _guarded_socket(info, networks),
         limit=limit,
         limit_per_host=limit_per_host,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from castwarden_base.addresses import Network, parse_address, refusal
 from castwarden_base.http import BlockedAddress
+from castwarden_base.names import look_up
 
 _CONNECT_SECONDS = 10.0
 
@@ -46,7 +47,7 @@ async def _checked(
     """Each address of `host` as text, or why it must not be reached."""
     allow = tuple(allow)
     checked: list[str | BlockedAddress] = []
-    for *_, sockaddr in await asyncio.get_running_loop().getaddrinfo(host, port, type=kind):
+    for *_, sockaddr in await look_up(host, port, kind):
         text = str(sockaddr[0])
         address = parse_address(text)
         reason = "unreadable address" if address is None else refusal(address, allow)

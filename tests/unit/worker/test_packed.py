@@ -2,7 +2,6 @@
 """What the seats of one process share, in virtual time; and when that process wants to be replaced."""
 
 import asyncio
-import socket
 from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from castwarden_model.messages import ResourceRef
 from castwarden_worker.packed.seat import forget_all_but
-from castwarden_worker.packed.shared import Names, Pace
+from castwarden_worker.packed.shared import Pace
 from castwarden_worker.packed.wear import Wear, rss_mib
 from castwarden_worker.settings import PackedSettings
 
@@ -74,13 +73,6 @@ async def test_without_limits_a_process_stays() -> None:
 
 def test_the_memory_of_this_process_is_measured() -> None:
     assert 10 < rss_mib() < 10_000
-
-
-async def test_names_are_looked_up_apart_from_everything_else() -> None:
-    names = Names()
-    found = await names.resolve("localhost", 8080, socket.AF_INET)
-    assert ("127.0.0.1", 8080) in [(one["host"], one["port"]) for one in found]
-    await names.close()
 
 
 def test_a_seat_is_told_what_its_only_worker_would_be_told(tmp_path: Path) -> None:

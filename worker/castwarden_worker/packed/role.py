@@ -10,6 +10,7 @@ import aiohttp
 from castwarden_base.health import HealthServer
 from castwarden_base.http import outbound_session
 from castwarden_base.logs import get_logger
+from castwarden_base.names import Names
 from castwarden_base.tasks import Supervisor
 
 from ..gateway import PoolGateway
@@ -17,7 +18,7 @@ from ..resolve import Resolver
 from ..settings import PackedSettings
 from .hall import Hall
 from .seat_list import SeatList
-from .shared import Names, Pace, Shared
+from .shared import Pace, Shared
 from .wear import Wear
 
 log = get_logger(__name__)
@@ -49,12 +50,13 @@ async def run_packed(settings: PackedSettings) -> int:
 
 
 async def _share(settings: PackedSettings, stack: AsyncExitStack) -> Shared:
-    names = Names()
-    stack.push_async_callback(names.close)
+    # No limits here, or the seats of one origin would wait for each other: each fetcher has its own.
     outbound = await stack.enter_async_context(
-        outbound_session(settings.outbound_allow, total=60, limit=0, resolver=names)
+        outbound_session(settings.outbound_allow, total=60, limit=0, limit_per_host=0)
     )
-    connector = aiohttp.TCPConnector(limit=0)  # each seat waits for its assignment on a connection of its own
+    connector = aiohttp.TCPConnector(
+        limit=0, resolver=Names()
+    )  # each seat waits for its assignment on a connection of its own
     inside = await stack.enter_async_context(
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
     )
