@@ -24,6 +24,7 @@ MAX_SEGMENT = 64 * 2**20
 MAX_INIT = 2 * 2**20
 _MAX_KEY = 1024
 _REFUSALS = (401, 403, 404, 410)
+_AT_ONCE = 6  # requests of one source: a playlist of many parts must not open a connection for each
 _KEPT = 4  # init sections and keys in memory
 _AS_IT_IS = {"Accept-Encoding": "identity"}  # media does not get smaller, and a range is one of bytes as they are
 
@@ -78,6 +79,7 @@ class Fetcher:
 
     def __init__(self, session: aiohttp.ClientSession, headers: Mapping[str, str] | None = None) -> None:
         self.fetched_bytes = 0
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._session = session
         self._headers = dict(headers or {})
         self._inits: dict[tuple[str, ByteRange | None], Init] = {}
@@ -121,7 +123,14 @@ class Fetcher:
         return await asyncio.to_thread(decrypt, data, secret, iv)
 
     async def _get(self, url: str, kind: Kind, limit: int, timeout: float, part: ByteRange | None = None) -> _Answer:
-        """One GET, redirects and all, within `timeout` seconds however slowly its bytes drip."""
+        """`_ask` as soon as there is a place. The wait for it is no fault of the origin's: it has no timeout."""
+        async with self._places:
+            return await self._ask(url, kind, limit, timeout, part)
+
+    async def _ask(self, url: str, kind: Kind, limit: int, timeout: float, part: ByteRange | None) -> _Answer:
+        """One GET, redirects and all, within `timeout` seconds however slowly its bytes drip. The wait for one of the
+        places is not the origin's, and is not counted.
+        """
         if part and part.length > limit:
             raise FetchError(f"a byte range of {part.length} bytes, at most {limit} are read")
         headers = dict(self._headers) if kind == "playlist" else self._headers | _AS_IT_IS
