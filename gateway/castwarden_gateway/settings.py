@@ -91,7 +91,7 @@ class GatewaySettings(DatabaseSettings):
         {"youtube.com": 300},
         alias="CASTWARDEN_EXTRACTIONS_PER_HOUR",
         description="how often all workers together may ask a site by yt-dlp or streamlink, as site=number,…; "
-        "a quarter of it at once; other sites: no limit",
+        "a quarter of it at once, half of it for one namespace while others ask too; other sites: no limit",
     )
     database_pool: int = Field(10, alias="CASTWARDEN_DATABASE_POOL", ge=2, description="connections to PostgreSQL")
     drain_seconds: float = Field(

@@ -19,6 +19,7 @@ from tests.integration.gateway.conftest import PATIENCE, Api, Gateways, inside, 
 from tests.integration.gateway.kube_double import KubeDouble, Object
 
 PATH = "/internal/v1/extractions"
+QUARTER_BACK = "update extraction_buckets set at = at - interval '15 minutes'"
 HOUR_BACK = "update extraction_buckets set at = at - interval '1 hour'"
 
 
@@ -40,33 +41,65 @@ async def databases(database_url: str) -> AsyncIterator[list[Database]]:
 
 async def test_two_gateways_grant_no_more_together_than_one_would(databases: list[Database]) -> None:
     gateways = [Extractions(database, {"youtube.com": 40}) for database in databases]
-    asked = [gateway.take("youtube.com") for gateway in gateways for _ in range(50)]
+    asked = [gateway.take("youtube.com", "one") for gateway in gateways for _ in range(50)]
     granted = Counter(grant.granted for grant in await asyncio.gather(*asked))
     assert granted == {True: 10, False: 90}  # a quarter of an hour's worth at once; the next comes in 90 s
 
 
 async def test_a_bucket_fills_with_time_up_to_its_brim_and_says_when_there_is_more(databases: list[Database]) -> None:
     extractions = Extractions(databases[0], {"youtube.com": 8})
-    assert [(await extractions.take("youtube.com")).granted for _ in range(3)] == [True, True, False]
-    refused = await extractions.take("youtube.com")
+    assert [(await extractions.take("youtube.com", "one")).granted for _ in range(3)] == [True, True, False]
+    refused = await extractions.take("youtube.com", "one")
     assert 400 < refused.retry_after_seconds <= 450
     await databases[0].execute(HOUR_BACK)
-    assert [(await extractions.take("youtube.com")).granted for _ in range(3)] == [True, True, False]
+    assert [(await extractions.take("youtube.com", "one")).granted for _ in range(3)] == [True, True, False]
 
 
 async def test_a_clock_that_goes_back_takes_nothing_away(databases: list[Database]) -> None:
     extractions = Extractions(databases[0], {"youtube.com": 8})
-    await extractions.take("youtube.com")
+    await extractions.take("youtube.com", "one")
     await databases[0].execute("update extraction_buckets set at = at + interval '1 hour'")
-    assert (await extractions.take("youtube.com")).granted
-    assert not (await extractions.take("youtube.com")).granted
+    assert (await extractions.take("youtube.com", "one")).granted
+    assert not (await extractions.take("youtube.com", "one")).granted
 
 
 async def test_a_site_without_a_rate_is_free_and_one_with_none_is_closed(databases: list[Database]) -> None:
     extractions = Extractions(databases[0], {"twitch.tv": 0})
-    assert all([(await extractions.take("vimeo.com")).granted for _ in range(50)])
-    closed = await extractions.take("twitch.tv")
+    assert all([(await extractions.take("vimeo.com", "one")).granted for _ in range(50)])
+    closed = await extractions.take("twitch.tv", "one")
     assert (closed.granted, closed.retry_after_seconds) == (False, 3600)
+
+
+async def test_a_namespace_alone_gets_all_and_beside_others_half(databases: list[Database]) -> None:
+    extractions = Extractions(databases[0], {"youtube.com": 40})  # ten at once
+
+    async def granted(namespace: str, times: int) -> int:
+        return sum([(await extractions.take("youtube.com", namespace)).granted for _ in range(times)])
+
+    assert await granted("greedy", 50) == 10
+    refused = await extractions.take("youtube.com", "modest")
+    assert (refused.granted, 60 < refused.retry_after_seconds <= 90) == (False, True)
+    await databases[0].execute(QUARTER_BACK)
+    assert await granted("greedy", 50) == 5
+    refused = await extractions.take("youtube.com", "greedy")
+    assert 120 < refused.retry_after_seconds <= 180  # it gets half as many
+    assert await granted("modest", 50) == 5
+    await databases[0].execute(HOUR_BACK)
+    await databases[0].execute(QUARTER_BACK)
+    assert await granted("greedy", 50) == 10  # nobody else has asked for an hour
+
+
+async def test_namespaces_that_ask_at_the_same_time_get_no_more_than_there_is(databases: list[Database]) -> None:
+    gateways = [Extractions(database, {"youtube.com": 80}) for database in databases]
+    for namespace in ("one", "two", "three"):
+        await gateways[0].take("youtube.com", namespace)
+    await databases[0].execute(QUARTER_BACK)
+    names = ("one", "two", "three", "one") * 40
+    asked = [gateways[at % 2].take("youtube.com", name) for at, name in enumerate(names)]
+    grants = await asyncio.gather(*asked)
+    counts = Counter(name for name, grant in zip(names, grants, strict=True) if grant.granted)
+    assert sum(counts.values()) == 20
+    assert max(counts.values()) <= 10
 
 
 async def test_a_worker_asks_for_its_own_resource(

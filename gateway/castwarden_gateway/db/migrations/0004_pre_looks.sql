@@ -16,9 +16,11 @@ create unlogged table looks (
 );
 alter table looks alter column thumbnail set storage external; -- it is compressed already
 
--- How many extractions a site still gets from this installation: a token bucket each.
+-- How many extractions a site still gets from this installation: a token bucket each, and one for each namespace's half.
 create unlogged table extraction_buckets (
-    site text primary key,
+    site text not null,
+    namespace text not null, -- '' for the site as a whole
     tokens float8 not null,
-    at timestamptz not null
+    at timestamptz not null, -- when it was last asked for
+    primary key (site, namespace)
 );
