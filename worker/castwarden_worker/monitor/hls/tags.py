@@ -9,11 +9,13 @@ from ..follow.playlist import ByteRange
 
 MAX_URI = 16_384
 _MOST_VARIABLES = 1_000
+_MOST_PUT_IN = 4 * 2**20  # characters of values in one playlist
 # The look-behind keeps a long line without "=" from being tried at each of its characters.
 _ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]+)\s*=\s*("[^"]*"|[^,]*)(?:,\s*|$)')
 _INTEGER = re.compile(r"[0-9]{1,20}")
 _LATEST = 2.0**33  # Unix time in the year 2242
 _LONGEST = 86_400.0  # no segment lasts longer than a day
+_LONGEST_DATE = 64
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]{1,256})\}")
@@ -26,6 +28,7 @@ class Variables:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._put_in = 0
 
     def define(self, given: Mapping[str, str], query: Mapping[str, str], imported: Mapping[str, str]) -> None:
         """One tag: NAME with VALUE, or a parameter of the playlist's URL, or a variable of the multivariant one."""
@@ -60,6 +63,9 @@ class Variables:
             length += len(value)
             if length > MAX_URI:
                 raise ValueError(f"variables of more than {MAX_URI} characters in one place")
+        self._put_in += length
+        if self._put_in > _MOST_PUT_IN:
+            raise ValueError(f"variables of more than {_MOST_PUT_IN} characters in all")
         return "".join([*pieces, text[at:]])
 
     def attributes(self, text: str) -> dict[str, str]:
@@ -135,6 +141,8 @@ class Ranges:
 
 def unix_time(text: str) -> float | None:
     """ISO 8601 in all written forms (`Z`, `+0000`, `+01:00`, none for UTC); None for what is no plausible date."""
+    if len(text) > _LONGEST_DATE:  # looking for the zone takes the square of it
+        return None
     try:
         moment = datetime.fromisoformat(_ZONE_APART.sub("", text.strip().upper()))
         value = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
