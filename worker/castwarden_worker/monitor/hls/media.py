@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the tags of HLS media playlists: segments, and what holds from one to the next. `hls` calls it line by line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..follow.playlist import ByteRange, Init, Key, MediaPlaylist, Segment
 from .parts import PartsReader
 from .tags import Ranges, Variables, byterange, initialization_vector, integer, reference, seconds, unix_time, words
+
+MAX_SEGMENTS = 50_000
+_MAX_KEPT = 16 * 2**20  # what a delta update may refer to, about in bytes: several times what a whole playlist can say
+_PART = 64  # bytes
 
 
 class MediaReader:
@@ -67,6 +71,8 @@ class MediaReader:
     def take_uri(self, uri: str) -> None:
         if self._duration is None:
             raise ValueError("a URI without EXTINF or EXT-X-STREAM-INF before it")
+        if len(self._segments) >= MAX_SEGMENTS:
+            raise ValueError(f"more than {MAX_SEGMENTS} segments")
         self._segments.append(
             Segment(
                 self._sequence + len(self._segments),
@@ -153,6 +159,8 @@ class MediaReader:
         known = before[max(0, first) : max(0, first + count)]
         if self._segments or len(known) != count:
             raise ValueError("a delta update to a playlist that we do not have")
+        if _weight(known) > _MAX_KEPT:
+            raise ValueError("a delta update to a playlist that has grown too large")
         self.begun, self._skipped = True, count
         if not known:
             return
@@ -164,6 +172,15 @@ class MediaReader:
         self._time = None if last.program_time is None else last.program_time + last.duration
         self._number = last.discontinuity_number - self._discontinuity_sequence
         self._ranges.continue_after(last.uri, last.byterange)
+
+
+def _weight(segments: Sequence[Segment]) -> int:
+    """What they keep in memory, about in bytes. Each delta update may add to it as much as a whole playlist can say."""
+    named: dict[int, Init | Key] = {}
+    for segment in segments:
+        named.update((id(one), one) for one in (segment.init, segment.key) if one)
+    own = sum(len(segment.uri) + sum(_PART + len(part.uri) for part in segment.parts) for segment in segments)
+    return own + sum(len(one.uri) for one in named.values())
 
 
 def _dated_backwards(segments: list[Segment]) -> list[Segment]:

@@ -6,6 +6,7 @@ Pure: bytes in, records out. Every input either gives a playlist or raises Playl
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import PlaylistError
@@ -101,8 +102,11 @@ class _Reader:
             self._media.take_uri(uri)
 
     def _take_define(self, value: str) -> None:
-        query = dict(parse_qsl(urlsplit(self._url).query, keep_blank_values=True))
-        self._variables.define(self._variables.attributes(value), query, self._imported)
+        self._variables.define(self._variables.attributes(value), self._query, self._imported)
+
+    @cached_property
+    def _query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self._url).query, keep_blank_values=True))
 
     def _take_stream_info(self, value: str) -> None:
         self._stream_info = self._variables.attributes(value)
