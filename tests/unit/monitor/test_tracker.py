@@ -83,6 +83,15 @@ def test_an_older_copy_from_a_lagging_cache_changes_nothing() -> None:
     assert numbers(tracker.update(playlist(11, 6), 8)) == [(0, 16)]
 
 
+def test_an_old_copy_that_a_cache_is_stuck_on_is_no_new_epoch_however_old() -> None:
+    tracker = Tracker()
+    tracker.update(playlist(100, 6), 0)
+    for now in (4, 6, 8):
+        assert tracker.update(playlist(80, 6), now).epoch_changed is None
+    assert tracker.update(playlist(101, 6), 10).epoch_changed is None
+    assert tracker.epoch == 0
+
+
 @pytest.mark.parametrize("between", [playlist(10, 6), playlist(16, 6)], ids=["known", "newer"])
 def test_a_lagging_cache_counts_anew_once_the_playlist_was_up_to_date_again(between: MediaPlaylist) -> None:
     tracker = Tracker()

@@ -143,7 +143,7 @@ class Tracker:
             self._behind = None
             return change if self._leaps(playlist, now) else None
         before, self._behind = self._behind, newest
-        if before is None:
+        if before is None or newest <= before:
             return None
         self._behind = None
         return change

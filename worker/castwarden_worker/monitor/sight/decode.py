@@ -250,6 +250,11 @@ def _luma_bits(pixel_format: str) -> int:
 
 def _float(frame: AudioFrame) -> Wave:
     """Samples as float of full scale 1, shape (channels, n)."""
+    if frame.format.name == "fltp":  # what AAC and most others decode to, many times a second: no detour
+        rows = np.empty((len(frame.planes), frame.samples), np.float32)
+        for row, plane in zip(rows, frame.planes, strict=True):
+            row[:] = np.frombuffer(memoryview(plane), np.float32, frame.samples)
+        return rows
     wave: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         wave = wave.reshape(-1, frame.layout.nb_channels).T
