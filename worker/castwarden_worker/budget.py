@@ -24,14 +24,21 @@ UNASKED = Counter(
 )
 _TURN_SECONDS = 30.0
 SPENT = "extraction_budget"
-_SITES = {"youtube.com": ("youtube.com", "youtu.be", "youtube-nocookie.com"), "twitch.tv": ("twitch.tv",)}
+_SITES = {  # pages and what answers for them, not media
+    "youtube.com": ("youtube.com", "youtu.be", "youtube-nocookie.com", "youtubei.googleapis.com"),
+    "twitch.tv": ("twitch.tv",),
+}
 
 Ask = Callable[[str], Awaitable[ExtractionGrant]]
 
 
 def site_of(url: URL) -> str:
     """The site's one name, or else the host: both sides must call it alike."""
-    host = (url.host or "unknown").lower().removeprefix("www.")
+    return _site(url.host or "unknown")
+
+
+def _site(host: str) -> str:
+    host = host.lower().rstrip(".").removeprefix("www.")
     for site, hosts in _SITES.items():
         if any(host == known or host.endswith(f".{known}") for known in hosts):
             return site
@@ -40,9 +47,12 @@ def site_of(url: URL) -> str:
 
 async def refusal(ask: Ask | None, url: URL) -> Blocked | None:
     """Why `url` may not be asked now. Without an answer it may: a gateway that is away must not blind its workers."""
+    return await _refusal(ask, site_of(url))
+
+
+async def _refusal(ask: Ask | None, site: str) -> Blocked | None:
     if ask is None:
         return None
-    site = site_of(url)
     try:
         grant = await ask(site)
     except (Unavailable, Gone, Fenced) as error:
@@ -63,9 +73,33 @@ async def turn(ask: Ask, url: URL) -> None:
         await asyncio.sleep(_TURN_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
 
 
-def count(url: URL, outcome: Outcome) -> None:
-    """What an extraction found."""
-    EXTRACTIONS.labels(_label(site_of(url)), type(outcome).__name__.lower()).inc()
+class Admission:
+    """The sites of one extraction: that of its URL, for which the caller asked, and those to which that leads.
+
+    Others than the known ones have no budget worth asking for: a page leads to many. `refused` is why one was closed.
+    """
+
+    def __init__(self, ask: Ask | None, url: URL) -> None:
+        self.refused: Blocked | None = None
+        self._ask = ask
+        self._sites = {site_of(url)}
+        self._asking = asyncio.Lock()
+
+    async def admits(self, host: str) -> bool:
+        """Whether `host` may be asked now; the first host of a site asks the budget."""
+        site = _site(host)
+        async with self._asking:
+            if site not in _SITES or site in self._sites:
+                return True
+            self.refused = self.refused or await _refusal(self._ask, site)
+            if self.refused is None:
+                self._sites.add(site)
+            return self.refused is None
+
+    def count(self, outcome: Outcome) -> None:
+        """What the extraction found, for each site."""
+        for site in self._sites:
+            EXTRACTIONS.labels(_label(site), type(outcome).__name__.lower()).inc()
 
 
 def _label(site: str) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,11 @@ from castwarden_base.logs import configure_logging, get_logger
 
 from .confine import die_with_parent, kill_group, limit_memory
 from .errors import WorkerError
+from .memory import MIB, allowance
 
 log = get_logger(__name__)
 Json = dict[str, Any]
 _LONGEST_LINE = 1024 * 1024
-MEMORY = 2**30
-"""Bytes that a child, and each program that it starts, may map to write to. deno maps half of that for code."""
-_OURS = 192 * 2**20  # of the container's memory, what the worker itself needs beside its child
-_LEAST = 256 * 2**20  # less, and yt-dlp does not even start
-_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # cgroup v2, v1
 _OUT_OF_MEMORY = 12  # exit code
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -36,11 +32,15 @@ class ChildFailed(WorkerError):
 
 
 @asynccontextmanager
-async def child(module: str, request: Mapping[str, Any], home: Path) -> AsyncIterator[AsyncIterator[Json]]:
+async def child(
+    module: str, request: Mapping[str, Any], home: Path, at_once: int = 1
+) -> AsyncIterator[AsyncIterator[Json]]:
     """Starts `python -m module` and gives its answers. Leaving the block kills it with everything it started.
 
-    `home` is where it may keep caches. It gets neither our token nor a proxy from our environment.
+    `home` is where it may keep caches. It gets neither our token nor a proxy from our environment, and of our memory
+    what we do not need, shared with as many others as may run `at_once`.
     """
+    memory = await asyncio.to_thread(allowance, at_once)
     environment = await asyncio.to_thread(_environment, home)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -56,18 +56,18 @@ async def child(module: str, request: Mapping[str, Any], home: Path) -> AsyncIte
         stdin, stdout = process.stdin, process.stdout
         assert stdin is not None  # noqa: S101 - asked for above
         assert stdout is not None  # noqa: S101 - likewise
-        stdin.write(json.dumps(request).encode() + b"\n")
+        stdin.write(json.dumps({"memory": memory, "request": request}).encode() + b"\n")
         stdin.write_eof()
-        yield _answers(process, stdout)
+        yield _answers(process, stdout, memory)
     finally:
         kill_group(process.pid)
         await process.wait()
 
 
-async def ask(module: str, request: Mapping[str, Any], home: Path, timeout: float) -> Json:
+async def ask(module: str, request: Mapping[str, Any], home: Path, timeout: float, at_once: int = 1) -> Json:
     """The child's one answer. Raises ChildFailed when there is none within `timeout` seconds."""
     try:
-        async with asyncio.timeout(timeout), child(module, request, home) as answers:
+        async with asyncio.timeout(timeout), child(module, request, home, at_once) as answers:
             async for answer in answers:
                 return answer
     except TimeoutError:
@@ -78,9 +78,9 @@ async def ask(module: str, request: Mapping[str, Any], home: Path, timeout: floa
 def serve(name: str, work: Callable[[Json, Callable[[Json], None]], None]) -> None:
     """The child's main: reads the request, gives `work` a function that sends an answer."""
     die_with_parent()
-    limit_memory(allowance())
+    given = json.loads(sys.stdin.readline())
+    limit_memory(given["memory"])
     configure_logging(name, os.environ.get("CASTWARDEN_LOG_LEVEL", "info"))
-    request = json.loads(sys.stdin.readline())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not be taken for an answer
 
@@ -89,12 +89,14 @@ def serve(name: str, work: Callable[[Json, Callable[[Json], None]], None]) -> No
         answers.flush()
 
     try:
-        work(request, send)
+        work(given["request"], send)
     except MemoryError:
         sys.exit(_OUT_OF_MEMORY)
 
 
-async def _answers(process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> AsyncIterator[Json]:
+async def _answers(
+    process: asyncio.subprocess.Process, output: asyncio.StreamReader, memory: int
+) -> AsyncIterator[Json]:
     while line := await _line(output):
         try:
             yield json.loads(line)
@@ -102,7 +104,7 @@ async def _answers(process: asyncio.subprocess.Process, output: asyncio.StreamRe
             raise ChildFailed(f"not an answer: {line[:200]!r}") from error
     code = await process.wait()
     if code == _OUT_OF_MEMORY:
-        raise ChildFailed(f"it needs more than {allowance() >> 20} MiB of memory")
+        raise ChildFailed(f"it needs more than {memory // MIB} MiB of memory")
     if code:
         raise ChildFailed(f"the child process ended with {code}")
 
@@ -125,15 +127,3 @@ def _environment(home: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "CASTWARDEN_LOG_LEVEL": os.environ.get("CASTWARDEN_LOG_LEVEL", "info"),
     }
-
-
-def allowance(limits: Iterable[Path] = _LIMITS) -> int:
-    """MEMORY, or less where the container has less: a child that runs into it must not take the worker with it."""
-    for path in limits:
-        try:
-            text = path.read_text("ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            return max(_LEAST, min(MEMORY, int(text) - _OURS))
-    return MEMORY

@@ -4,7 +4,7 @@ because they choose hosts, redirects and segments themselves. Knows CONNECT and 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from typing import Self
 from urllib.parse import urlsplit
@@ -18,20 +18,33 @@ from .dial import dial
 log = get_logger(__name__)
 BLOCKED_PHRASE = "Blocked-Address"
 """Reason phrase of a refusal: the only part of it that yt-dlp's error texts repeat."""
+_NOT_NOW_PHRASE = "Not-Now"
 _LARGEST_HEAD = 64 * 1024
 _CHUNK = 64 * 1024
 _ENOUGH = "it has sent more than it may"
-_HOP_HEADERS = (b"connection", b"keep-alive", b"te", b"upgrade")
+_NOT_FORWARDED = (b"connection", b"keep-alive", b"te", b"upgrade", b"accept-encoding")
+_AS_IT_IS = b"Accept-Encoding: identity"  # what is packed may be a thousand times as large in the child's memory
+
+
+class _NotNow(OSError):
+    """The site must not be asked now."""
 
 
 class GuardedProxy:
     """Use as `async with GuardedProxy(allow) as proxy`, then hand out `proxy.url`.
 
     With a `budget`, origins may send that many bytes in all; then every connection ends and `spent` is true.
+    `admits` says of each host whether it may be asked now.
     """
 
-    def __init__(self, allow: Iterable[Network] = (), budget: int | None = None) -> None:
+    def __init__(
+        self,
+        allow: Iterable[Network] = (),
+        budget: int | None = None,
+        admits: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
         self._allow = tuple(allow)
+        self._admits = admits
         self._left = float("inf") if budget is None else budget
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -65,6 +78,8 @@ class GuardedProxy:
             except BlockedAddress as error:
                 log.warning("outbound_refused", error=str(error))
                 writer.write(_answer(403, BLOCKED_PHRASE, str(error)))
+            except _NotNow as error:
+                writer.write(_answer(403, _NOT_NOW_PHRASE, str(error)))
             except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
                 writer.write(_answer(502, "Bad Gateway", f"{type(error).__name__}: {error}"))
 
@@ -82,7 +97,10 @@ class GuardedProxy:
                 raise ValueError(f"no proxy for {place.scheme or 'relative'} URLs")
             first = _forwarded(method, place.path or "/", place.query, headers)
         port = place.port or (443 if method == "CONNECT" else 80)
-        upstream, sink = await dial(place.hostname or "", port, self._allow)
+        host = place.hostname or ""
+        if self._admits and not await self._admits(host):
+            raise _NotNow(f"{host} must not be asked now")
+        upstream, sink = await dial(host, port, self._allow)
         with closing(sink):
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -100,10 +118,11 @@ def _forwarded(method: str, path: str, query: str, headers: list[bytes]) -> byte
     kept = [
         line
         for line in headers
-        if not (name := line.split(b":", 1)[0].strip().lower()).startswith(b"proxy-") and name not in _HOP_HEADERS
+        if not (name := line.split(b":", 1)[0].strip().lower()).startswith(b"proxy-") and name not in _NOT_FORWARDED
     ]
     target = path + (f"?{query}" if query else "")
-    return b"\r\n".join([f"{method} {target} HTTP/1.1".encode("latin-1"), *kept, b"Connection: close", b"", b""])
+    first = f"{method} {target} HTTP/1.1".encode("latin-1")
+    return b"\r\n".join([first, *kept, _AS_IT_IS, b"Connection: close", b"", b""])
 
 
 async def _relay(

@@ -12,13 +12,13 @@ from castwarden_base.http import BlockedAddress, InvalidUrl, OutboundError, chec
 from castwarden_base.logs import get_logger
 from yarl import URL
 
-from .budget import SPENT, Ask, count, refusal
+from .budget import SPENT, Admission, Ask, refusal
 from .children import ChildFailed, ask
 from .errors import in_words
 from .monitor.dash.manifest import looks_like_dash
 from .monitor.endless.child_tap import SCHEMES, ChildTap, check_stream_url
 from .monitor.endless.stretches import SNIFF, is_continuous
-from .monitor.errors import Absent, Refused, StreamError, Unreadable
+from .monitor.errors import Absent, Refused, StreamError, TooManyChildren, Unreadable
 from .outcomes import Blocked, Live, NotLive, Outcome, Unsupported, expiry, from_json, media_file
 from .proxy import GuardedProxy
 
@@ -28,7 +28,7 @@ _FILE_SUFFIXES = (".ts", ".mp4", ".aac", ".mp3", ".ogg")
 _MEDIA_SUFFIXES = (".m3u8", ".m3u", ".mpd", *_FILE_SUFFIXES)
 _NEVER_DIRECT = ("youtube.com", "youtu.be", "twitch.tv")
 _LOOK_SECONDS = 15.0
-_CHILDREN = 3
+_CHILD = f"{__package__}.resolve_child"
 _CHILD_SECONDS = 60.0
 _BUDGET = 32 * 2**20  # bytes that all servers together may send to one child
 _TOO_LARGE = f"It sends more than {_BUDGET >> 20} MiB where a page or a playlist should be."
@@ -37,19 +37,22 @@ _TOO_LARGE = f"It sends more than {_BUDGET >> 20} MiB where a page or a playlist
 class Resolver:
     """`session` must come from `outbound_session` with the same `allow`; a guarded proxy watches over the children.
 
-    One resolver may serve many: it runs a few children at a time, since each may take a hundred MiB.
+    One resolver may serve many: it runs `children` at a time, which share what memory there is.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, allow: Iterable[Network], state_dir: Path) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, allow: Iterable[Network], state_dir: Path, children: int = 1
+    ) -> None:
         self._session = session
         self._allow = tuple(allow)
         self._home = state_dir / "home"
-        self._turns = asyncio.Semaphore(_CHILDREN)
+        self._children = children
+        self._turns = asyncio.Semaphore(children)
 
     async def resolve(self, url: str, way: Way = "Auto", budget: Ask | None = None) -> Outcome:
         """One look. Never raises for what the source, the site or the network does.
 
-        `budget` is asked before each extraction; without one they are free.
+        `budget` is asked before each extraction, and when that leads to another site with one; without, all is free.
         """
         try:
             if url.startswith(SCHEMES):
@@ -102,6 +105,8 @@ class Resolver:
         """RTMP, RTSP and SRT have no pages: whether there is a stream is seen by connecting."""
         try:
             await ChildTap(url, self._allow).look(_LOOK_SECONDS)
+        except TooManyChildren as error:
+            return Blocked("too_many_children", str(error))
         except Absent as error:
             return NotLive(str(error))
         except Unreadable as error:
@@ -118,15 +123,19 @@ class Resolver:
         refused = await refusal(budget, url)
         if refused is not None:
             return refused
-        outcome = await self._extract(way, url)
-        count(url, outcome)
+        admission = Admission(budget, url)
+        outcome = await self._extract(way, url, admission)
+        if admission.refused and not isinstance(outcome, Live):
+            outcome = admission.refused
+        admission.count(outcome)
         return outcome
 
-    async def _extract(self, way: Literal["YtDlp", "Streamlink"], url: URL) -> Outcome:
-        async with self._turns, GuardedProxy(self._allow, _BUDGET) as proxy:
+    async def _extract(self, way: Literal["YtDlp", "Streamlink"], url: URL, admission: Admission) -> Outcome:
+        async with self._turns, GuardedProxy(self._allow, _BUDGET, admission.admits) as proxy:
             request = {"way": way, "url": str(url), "proxy": proxy.url}
             try:
-                outcome = from_json(await ask("castwarden_worker.resolve_child", request, self._home, _CHILD_SECONDS))
+                answer = await ask(_CHILD, request, self._home, _CHILD_SECONDS, at_once=self._children)
+                outcome = from_json(answer)
                 if isinstance(outcome, Live):
                     check_url(outcome.url, self._allow)
             except ChildFailed as error:

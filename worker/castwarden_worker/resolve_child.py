@@ -37,6 +37,7 @@ def by_streamlink(url: str, proxy: str) -> Outcome:
 
     session = Streamlink()
     session.http.trust_env = False
+    session.http.headers["Accept-Encoding"] = "identity"
     session.set_option("http-proxy", proxy)
     session.set_option("http-timeout", 15)
     try:

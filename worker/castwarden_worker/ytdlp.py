@@ -12,6 +12,7 @@ def common_options(proxy: str) -> dict[str, Any]:
     """Options of every run."""
     return {
         "proxy": proxy,
+        "http_headers": {"Accept-Encoding": "identity"},  # what is packed may be a thousand times as large in memory
         "logger": _Logger(),
         "quiet": True,
         "noprogress": True,

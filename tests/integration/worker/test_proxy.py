@@ -55,6 +55,26 @@ async def test_a_request_is_forwarded_with_its_query_and_body(proxy: GuardedProx
     assert not any(name.lower().startswith("proxy-") for name in seen["headers"])
 
 
+async def test_an_origin_is_asked_for_what_is_not_packed(proxy: GuardedProxy, serve: Callable[..., Any]) -> None:
+    url = await serve(echo())
+    packed = {"Accept-Encoding": "gzip, br"}
+    async with aiohttp.ClientSession() as session, session.get(url, proxy=proxy.url, headers=packed) as response:
+        assert (await response.json())["headers"]["Accept-Encoding"] == "identity"
+
+
+async def test_a_host_that_is_not_admitted_is_not_reached(serve: Callable[..., Any]) -> None:
+    async def closed(host: str) -> bool:
+        return host != "127.0.0.1"
+
+    url = URL(await serve(echo()))
+    async with GuardedProxy(ALLOW, admits=closed) as proxy, aiohttp.ClientSession() as session:
+        status, _, writer = await connect(proxy, f"127.0.0.1:{url.port}")
+        writer.close()
+        assert status == "HTTP/1.1 403 Not-Now"
+        async with session.get(url, proxy=proxy.url) as response:
+            assert (response.status, response.reason) == (403, "Not-Now")
+
+
 @pytest.mark.parametrize(
     "host", ["127.0.0.2", "10.0.0.1", "169.254.169.254", "[::1]", "2130706434", "0x7f000002", "[::ffff:127.0.0.2]"]
 )

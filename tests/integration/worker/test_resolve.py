@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 from castwarden_base.http import outbound_session
 from castwarden_model.messages import ExtractionGrant
+from castwarden_worker import proxy
 from castwarden_worker import resolve as module
 from castwarden_worker.budget import EXTRACTIONS
+from castwarden_worker.dial import dial
 from castwarden_worker.outcomes import Blocked, Live, NotLive, Unsupported
 from castwarden_worker.resolve import Resolver, Way
 
@@ -60,6 +62,7 @@ async def site(serve: Callable[..., Any]) -> str:
         "/trap",
         answering('<html><video src="http://127.0.0.2:1/x.m3u8" type="application/x-mpegURL"></video>', "text/html"),
     )
+    app.router.add_get("/elsewhere", answering("", status=302, Location="http://www.youtube.com/watch?v=dQw4w9WgXcQ"))
     app.router.add_get("/nothing-here", answering("<html><p>Welcome</p></html>", "text/html"))
     return str(await serve(app))
 
@@ -240,3 +243,34 @@ async def test_each_extraction_is_asked_for_and_counted_by_what_it_found(resolve
     assert isinstance(await resolver.resolve(f"{site}/player", "Auto", granted), Live)
     assert asked == ["127.0.0.1"]
     assert EXTRACTIONS.labels("other", "live")._value.get() == before + 1
+
+
+@pytest.mark.parametrize("way", ["YtDlp", "Streamlink"])
+async def test_a_redirect_to_a_site_with_a_budget_asks_that_budget_too(
+    resolver: Resolver, site: str, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[str] = []
+
+    async def dialled(host: str, port: int, allow: Any) -> Any:
+        if host == "127.0.0.1":
+            return await dial(host, port, allow)
+        reached.append(host)
+        raise OSError("not reached by tests")
+
+    monkeypatch.setattr(proxy, "dial", dialled)
+    asked: list[str] = []
+
+    async def closed(of: str) -> ExtractionGrant:
+        asked.append(of)
+        return ExtractionGrant(granted=of != "youtube.com", retry_after_seconds=30)
+
+    outcome = await resolver.resolve(f"{site}/elsewhere", way, closed)
+    assert isinstance(outcome, Blocked)
+    assert outcome.reason == "extraction_budget"
+    assert (asked, reached) == (["127.0.0.1", "youtube.com"], [])
+
+    async def granted(_: str) -> ExtractionGrant:
+        return ExtractionGrant(granted=True)
+
+    await resolver.resolve(f"{site}/elsewhere", way, granted)
+    assert set(reached) == {"www.youtube.com"}

@@ -2,6 +2,7 @@
 """Resolving what is no HLS and no page: manifests, streams without end, and what has its own scheme."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from castwarden_local.origin.encode import Recipe, Stretch
 from castwarden_local.origin.icecast import IcecastOrigin
 from castwarden_local.origin.rtsp import RtspOrigin
 from castwarden_local.origin.streams import Kind
+from castwarden_worker.monitor.endless import child_tap
+from castwarden_worker.monitor.endless.child_tap import ChildTap
 from castwarden_worker.outcomes import Blocked, Live, NotLive, Unsupported
 from castwarden_worker.resolve import Resolver, Way
 
@@ -50,6 +53,19 @@ async def test_a_stream_that_is_not_there_is_not_live(resolver: Resolver) -> Non
 async def test_a_stream_that_we_must_not_see_is_blocked(resolver: Resolver) -> None:
     async with RtspOrigin([Stretch(1)], status=403) as origin:
         assert await resolver.resolve(origin.url) == Blocked("forbidden", "The source answers RTSP 403.")
+
+
+async def test_a_stream_for_which_there_is_no_memory_is_blocked_until_another_one_ends(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_tap, "stream_children", lambda: 1)
+    async with RtspOrigin([Stretch(30)]) as origin:
+        async with aclosing(ChildTap(origin.url, ALLOW).stretches()) as watched:
+            await anext(watched)
+            outcome = await resolver.resolve(origin.url)
+            assert isinstance(outcome, Blocked)
+            assert outcome.reason == "too_many_children"
+        assert await resolver.resolve(origin.url) == Live(origin.url)
 
 
 @pytest.mark.parametrize("scheme", ["rtmp", "rtmps", "rtsp", "rtsps"])

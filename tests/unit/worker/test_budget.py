@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 from castwarden_model.messages import ExtractionGrant
-from castwarden_worker.budget import EXTRACTIONS, UNASKED, refusal, site_of, turn
+from castwarden_worker.budget import EXTRACTIONS, UNASKED, Admission, refusal, site_of, turn
 from castwarden_worker.errors import Fenced, Gone, Unavailable
 from yarl import URL
 
@@ -19,6 +19,9 @@ YOUTUBE = URL("https://www.youtube.com/watch?v=dQw4w9WgXcQ")
         ("https://youtu.be/a", "youtube.com"),
         ("https://m.YouTube.com/a", "youtube.com"),
         ("https://www.youtube-nocookie.com/embed/a", "youtube.com"),
+        ("https://www.youtube.com./a", "youtube.com"),
+        ("https://youtubei.googleapis.com/a", "youtube.com"),
+        ("https://rr1.googlevideo.com/a", "rr1.googlevideo.com"),
         ("https://notyoutube.com/a", "notyoutube.com"),
         ("https://www.twitch.tv/a", "twitch.tv"),
         ("https://www.example.com:8443/a", "example.com"),
@@ -68,3 +71,29 @@ async def test_without_an_answer_the_site_is_asked_and_that_is_counted(error: Ex
     before = UNASKED._value.get()
     assert await refusal(away, YOUTUBE) is None
     assert UNASKED._value.get() == before + 1
+
+
+async def test_a_site_to_which_a_page_leads_is_asked_for_once_and_media_are_free() -> None:
+    asked: list[str] = []
+
+    async def no_twitch(site: str) -> ExtractionGrant:
+        asked.append(site)
+        return ExtractionGrant(granted=site != "twitch.tv")
+
+    admission = Admission(no_twitch, URL("https://blog.example/live"))
+    hosts = [
+        "blog.example",
+        "www.youtube.com",
+        "youtu.be",
+        "manifest.googlevideo.com",
+        "www.twitch.tv",
+        "gql.twitch.tv",
+    ]
+    assert [await admission.admits(host) for host in hosts] == [True, True, True, True, False, False]
+    assert asked == ["youtube.com", "twitch.tv"]
+    assert admission.refused
+    assert "twitch.tv" in admission.refused.hint
+
+
+async def test_without_a_budget_every_site_may_be_asked() -> None:
+    assert await Admission(None, URL("https://blog.example/live")).admits("www.youtube.com")

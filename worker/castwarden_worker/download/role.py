@@ -15,7 +15,7 @@ from castwarden_model.messages import DownloadAssignment, DownloadAttempt, Downl
 from castwarden_model.resources.downloadjob import DownloadJobSpec, DownloadProgress, DownloadResult
 from yarl import URL
 
-from ..budget import turn
+from ..budget import SPENT, Admission, turn
 from ..children import ChildFailed, Json, child
 from ..proxy import GuardedProxy
 from ..shell import Work
@@ -30,7 +30,7 @@ FAILED_FOR_GOOD = 3
 YOUTUBE_CLIENTS = ("android", "tv_embedded", "web", None)
 """In this order; None is yt-dlp's own choice."""
 DISK_FULL = "disk_full"
-_NO_OTHER_CLIENT_HELPS = (DISK_FULL, "blocked_address", "is_a_list", "is_live", "ffmpeg_missing")
+_NO_OTHER_CLIENT_HELPS = (DISK_FULL, "blocked_address", "is_a_list", "is_live", "ffmpeg_missing", SPENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +131,28 @@ class _Download:
             check_url(url, self._work.settings.outbound_allow)
         except OutboundError as error:
             raise Failed(_failure("blocked_address", str(error), final=True)) from error
-        async with GuardedProxy(self._work.settings.outbound_allow) as proxy:
-            failure = _failure("failed", "no client was tried")
-            for client in clients_for(url):
-                outcome = await self._attempt(url, client, proxy.url)
-                if isinstance(outcome, Fetched):
-                    staged = self._staging.folder / outcome.file
-                    return await asyncio.to_thread(self._staging.finish, staged, outcome.media_id, outcome.title)
-                failure = outcome
-                if failure.reason in _NO_OTHER_CLIENT_HELPS:
-                    break
+        failure = _failure("failed", "no client was tried")
+        for client in clients_for(url):
+            outcome = await self._attempt(url, client)
+            if isinstance(outcome, Fetched):
+                staged = self._staging.folder / outcome.file
+                return await asyncio.to_thread(self._staging.finish, staged, outcome.media_id, outcome.title)
+            failure = outcome
+            if failure.reason in _NO_OTHER_CLIENT_HELPS:
+                break
         raise Failed(failure)
 
-    async def _attempt(self, url: str, client: str | None, proxy: str) -> Fetched | DownloadFailure:
-        await turn(self._work.gateway.extraction, URL(url))
-        started = datetime.now(UTC)
+    async def _attempt(self, url: str, client: str | None) -> Fetched | DownloadFailure:
+        ask = self._work.gateway.extraction
+        await turn(ask, URL(url))
+        started, admission = datetime.now(UTC), Admission(ask, URL(url))
         try:
-            outcome = await self._fetch(url, client, proxy)
+            async with GuardedProxy(self._work.settings.outbound_allow, admits=admission.admits) as proxy:
+                outcome = await self._fetch(url, client, proxy.url)
         except ChildFailed as error:
             outcome = _failure("crashed", str(error))
+        if admission.refused and isinstance(outcome, DownloadFailure):
+            outcome = _failure(SPENT, admission.refused.hint)
         attempt = DownloadAttempt(
             id=uuid7(),
             client=client or "default",

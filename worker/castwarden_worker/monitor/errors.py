@@ -26,6 +26,10 @@ class Absent(FetchError):
     """The server answers, and the stream is not there. It may come."""
 
 
+class TooManyChildren(FetchError):
+    """This process reads as many streams by FFmpeg as it may. One of them may end."""
+
+
 class SegmentError(StreamError):
     """A segment arrived and is broken. Counted, and watching goes on."""
 

@@ -22,6 +22,7 @@ from .shared import Pace, Shared
 from .wear import Wear
 
 log = get_logger(__name__)
+_CHILDREN = 3  # of the resolver at once: each may hang for a minute, and they share what memory there is
 
 
 async def run_packed(settings: PackedSettings) -> int:
@@ -60,7 +61,7 @@ async def _share(settings: PackedSettings, stack: AsyncExitStack) -> Shared:
     inside = await stack.enter_async_context(
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
     )
-    resolver = Resolver(outbound, settings.outbound_allow, settings.state_dir)
+    resolver = Resolver(outbound, settings.outbound_allow, settings.state_dir, _CHILDREN)
     return Shared(outbound, inside, resolver, Pace())
 
 

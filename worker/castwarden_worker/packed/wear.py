@@ -5,21 +5,19 @@ The operator makes the next Pod first and moves the seats; until then everything
 """
 
 import asyncio
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from castwarden_base.logs import get_logger
 
+from ..memory import MIB, rss
+
 log = get_logger(__name__)
 _TICK = 5.0
-_MIB = 2**20
 
 
 def rss_mib() -> float:
     """The memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / _MIB
+    return rss() / MIB
 
 
 class Wear:

@@ -18,9 +18,10 @@ from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
 
 from ...dial import checked_address
 from ...forward import Forwarder
+from ...memory import stream_children
 from ...piped import piped
 from ...rtsp_gate import NotAllowed, RtspGate
-from ..errors import Absent, FetchError, Refused, Unreadable
+from ..errors import Absent, FetchError, Refused, TooManyChildren, Unreadable
 from .stretches import Cutter, Stretch
 from .stretches.ts import TsCutter
 from .stretches.units import UnitCutter
@@ -32,6 +33,7 @@ _SRT_OPTIONS = ("streamid", "latency")
 _ABSENT = (404, 410, 454)
 _OPENING_US = 15_000_000
 _AS_IT_IS = ("-map", "0", "-c", "copy", "-f", "data", "-flush_packets", "1", "pipe:1")
+_running: set[object] = set()
 _PROBE = {"probesize": "1000000", "analyzeduration": "3000000"}  # bytes, microseconds
 
 
@@ -86,7 +88,7 @@ class ChildTap:
 
     async def look(self, timeout: float) -> None:
         """Returns when there is a stream. StreamError says why there is none: Absent when the server is there."""
-        async with self._way() as way, piped(_CHILD, way.request) as child:
+        async with _place(), self._way() as way, piped(_CHILD, way.request) as child:
             try:
                 async with asyncio.timeout(timeout):
                     if await child.read():
@@ -97,7 +99,7 @@ class ChildTap:
             raise way.why(words)
 
     async def stretches(self) -> AsyncGenerator[Stretch, None]:
-        async with self._way() as way, piped(_CHILD, way.request) as child:
+        async with _place(), self._way() as way, piped(_CHILD, way.request) as child:
             seen = False
             while data := await child.read():
                 for stretch in way.cutter.feed(data):
@@ -138,6 +140,20 @@ class ChildTap:
         query = urlencode({**given, "mode": "caller", "connect_timeout": "10000", "timeout": str(2 * _OPENING_US)})
         source = f"srt://{host}:{url.port or 0}?{query}"
         return [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-f", "data", "-i", source, *_AS_IT_IS]
+
+
+@asynccontextmanager
+async def _place() -> AsyncIterator[None]:
+    """One of the places for children in this process's memory."""
+    most = await asyncio.to_thread(stream_children)
+    if len(_running) >= most:
+        raise TooManyChildren(f"This worker reads {most} streams of RTMP, RTSP and SRT, as many as its memory allows.")
+    mine = object()
+    _running.add(mine)
+    try:
+        yield
+    finally:
+        _running.remove(mine)
 
 
 def _rtmp(url: SplitResult, port: int) -> dict[str, Any]:
