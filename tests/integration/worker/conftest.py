@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from castwarden_base.waiting import wait_until
-from castwarden_model.messages import Assignment, Look, Report, ResourceRef, Seats
+from castwarden_model.messages import Assignment, ExtractionGrant, ExtractionRequest, Look, Report, ResourceRef, Seats
 from castwarden_worker.settings import WorkerSettings
 from castwarden_worker.shell import Role, run_role
 
@@ -40,6 +40,7 @@ class FakeGateway:
     asked: list[dict[str, str]] = field(default_factory=list)
     answer: Callable[[Report], tuple[int, str] | None] = lambda _: None
     lose_answers: int = 0
+    closed_sites: set[str] = field(default_factory=set)  # whose budget of extractions is used up
     _runner: web.AppRunner | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,6 +68,7 @@ class FakeGateway:
         app.router.add_get("/internal/v1/seats", self._seats)
         app.router.add_post("/internal/v1/reports", self._reports)
         app.router.add_put("/internal/v1/looks", self._looks)
+        app.router.add_post("/internal/v1/extractions", self._extractions)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -96,6 +98,11 @@ class FakeGateway:
     async def _looks(self, request: web.Request) -> web.StreamResponse:
         self.looks.append(Look.model_validate_json(await request.read()))
         return web.Response(status=204)
+
+    async def _extractions(self, request: web.Request) -> web.StreamResponse:
+        wanted = ExtractionRequest.model_validate_json(await request.read())
+        grant = ExtractionGrant(granted=wanted.site not in self.closed_sites, retry_after_seconds=30)
+        return web.Response(body=grant.model_dump_json(), content_type="application/json")
 
     async def _seats(self, request: web.Request) -> web.StreamResponse:
         loop = asyncio.get_running_loop()

@@ -98,6 +98,22 @@ async def test_another_container_is_made_without_encoding_again(
     assert path.read_bytes()[:4] == b"\x1aE\xdf\xa3"
 
 
+async def test_a_redirect_to_a_site_whose_budget_is_used_up_is_not_followed(
+    gateway: FakeGateway, workers: Workers, serve: Callable[..., Any]
+) -> None:
+    async def elsewhere(_: web.Request) -> web.Response:
+        raise web.HTTPFound("http://www.youtube.com/watch?v=dQw4w9WgXcQ")
+
+    app = web.Application()
+    app.router.add_get("/film", elsewhere)
+    gateway.closed_sites = {"youtube.com"}
+    gateway.assign(assigned(f"{await serve(app)}/film"))
+    assert await workers.run(download_media, REF) == 1
+    failure = gateway.reports[-1].download.failure  # type: ignore[union-attr]
+    assert failure
+    assert (failure.reason, failure.final) == ("extraction_budget", False)
+
+
 class SlowMedia:
     """A file that trickles, in byte ranges; notes where each request began."""
 
