@@ -10,6 +10,8 @@ _H264_KEYS = (5, 7)  # an IDR slice, or parameter sets, which come before pictur
 _HEVC_KEYS = range(16, 22)
 _HEVC_SLICES = range(32)
 _RECOVERY_POINT = 6
+_MOST_BYTES = 65_536  # in which an access unit has to tell
+_MOST_UNITS = 256
 
 
 def is_key(codec: str, data: bytes, random_access: bool) -> bool | None:
@@ -32,32 +34,37 @@ def mpeg_layer(data: bytes | memoryview) -> str:
 
 
 def _is_h264_key(data: bytes) -> bool | None:
-    for at in _units(data):
+    for at, end in _units(data):
         kind = data[at] & 0x1F
         if kind in _H264_KEYS:
             return True
         if kind in _H264_SLICES:
             return False
-        if kind == _H264_SEI and _recovers_here(data, at + 1):
+        if kind == _H264_SEI and _recovers_here(data[at + 1 : end]):
             return True
     return None
 
 
 def _is_hevc_key(data: bytes) -> bool | None:
-    kinds = (data[at] >> 1 & 0x3F for at in _units(data))
+    kinds = (data[at] >> 1 & 0x3F for at, _ in _units(data))
     return next((kind in _HEVC_KEYS for kind in kinds if kind in _HEVC_SLICES), None)
 
 
-def _units(data: bytes) -> Iterator[int]:
-    """Where the NAL units begin, after their start codes."""
-    at = data.find(_START) + 3
-    while 3 <= at < len(data):
-        yield at
-        at = data.find(_START, at) + 3
+def _units(data: bytes) -> Iterator[tuple[int, int]]:
+    """(first byte after the start code, end) of the first NAL units."""
+    limit = min(len(data), _MOST_BYTES)
+    at = data.find(_START, 0, limit) + 3
+    for _ in range(_MOST_UNITS):
+        if not 3 <= at < limit:
+            return
+        following = data.find(_START, at, limit)
+        yield at, following if following >= 0 else limit
+        at = following + 3
 
 
-def _recovers_here(data: bytes, at: int) -> bool:
+def _recovers_here(data: bytes) -> bool:
     """Whether SEI messages hold a recovery point with no frames to wait for (H.264 annex D.1.8): an open group."""
+    at = 0
     while at + 2 < len(data) and data[at] != 0x80:
         kind, at = _varying(data, at)
         size, at = _varying(data, at)
