@@ -18,19 +18,25 @@ class NotAllowed(OSError):
     """The server said what must not be passed on."""
 
 
+_Head = tuple[bytes, list[tuple[bytes, bytes]], int, int]
+"""First line, headers, and the bytes of head and body."""
+
+
 class RtspGate:
     """One connection's answers. `status` is that of the last one that refused something."""
 
     def __init__(self) -> None:
         self.status: int | None = None
         self._buffer = bytearray()
+        self._searched = 0  # bytes of a message in which there is no end of its head
+        self._head: _Head | None = None  # of the message whose body is still coming
 
     def feed(self, data: bytes) -> bytes:
         """What may be passed on now. NotAllowed for redirects and for what is no RTSP."""
         self._buffer += data
         out = bytearray()
         while self._buffer:
-            taken = self._interleaved() if self._buffer[:1] == b"$" else self._message()
+            taken = self._interleaved() if self._head is None and self._buffer[:1] == b"$" else self._message()
             if taken is None:
                 break
             out += taken
@@ -43,17 +49,14 @@ class RtspGate:
         return self._take(end)
 
     def _message(self) -> bytes | None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > _MOST_HEAD:
-                raise NotAllowed("an RTSP message without end")
+        self._head = head = self._head or self._read_head()
+        if head is None:
             return None
-        first, *lines = bytes(self._buffer[:end]).split(b"\r\n")
-        headers = [_header(line) for line in lines]
-        length = _length(headers)
-        if len(self._buffer) < end + 4 + length:
+        first, headers, begin, length = head
+        if len(self._buffer) < begin + length:
             return None
-        body = self._take(end + 4 + length)[end + 4 :]
+        body = self._take(begin + length)[begin:]
+        self._head, self._searched = None, 0
         if _REQUEST.fullmatch(first):
             return b""  # a server may ask things; nothing depends on the answer
         status = _STATUS.fullmatch(first)
@@ -64,6 +67,18 @@ class RtspGate:
         if length:
             kept.append(b"Content-Length: %d" % length)
         return b"\r\n".join([first, *kept, b"", body])
+
+    def _read_head(self) -> _Head | None:
+        """The head of the message, once it is whole."""
+        end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3), _MOST_HEAD)
+        self._searched = len(self._buffer)
+        if end < 0:
+            if self._searched >= _MOST_HEAD:
+                raise NotAllowed("an RTSP message without end")
+            return None
+        first, *lines = bytes(self._buffer[:end]).split(b"\r\n")
+        headers = [_header(line) for line in lines]
+        return first, headers, end + 4, _length(headers)
 
     def _judge(self, status: int) -> None:
         if 300 <= status < 400:

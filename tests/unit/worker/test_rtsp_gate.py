@@ -4,6 +4,7 @@
 from contextlib import suppress
 
 import pytest
+from castwarden_worker import rtsp_gate
 from castwarden_worker.rtsp_gate import NotAllowed, RtspGate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +73,28 @@ def test_no_mixture_lets_a_line_with_a_redirect_through(data: bytes) -> None:
         while passed.startswith(b"$"):
             passed = passed[4 + int.from_bytes(passed[2:4]) :]
         assert not passed.startswith(b"RTSP/1.0 3")
+
+
+def test_a_head_is_read_once_however_slowly_its_body_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    inner = rtsp_gate._header
+
+    def counted(line: bytes) -> tuple[bytes, bytes]:
+        read.append(line)
+        return inner(line)
+
+    monkeypatch.setattr(rtsp_gate, "_header", counted)
+    message = b"RTSP/1.0 200 OK\r\n" + b"a: b\r\n" * 100 + b"Content-Length: 500\r\n\r\n" + b"$" * 500
+    gate = RtspGate()
+    passed = b"".join(gate.feed(message[at : at + 1]) for at in range(len(message)))
+    assert passed.endswith(b"\r\n\r\n" + b"$" * 500)
+    assert len(read) == 101
+    assert gate.feed(OK + SDP).startswith(OK)
+
+
+@pytest.mark.parametrize("piece", [1000, 10**6])
+def test_a_head_that_is_too_long_does_not_pass_even_when_it_has_an_end(piece: int) -> None:
+    data, gate = b"RTSP/1.0 200 OK\r\n" + b"a: b\r\n" * 6000 + b"\r\n", RtspGate()
+    pieces = (gate.feed(data[at : at + piece]) for at in range(0, len(data), piece))
+    with pytest.raises(NotAllowed, match="without end"):
+        list(pieces)
