@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endless media, cut: made by real encoders, fed in pieces of any size, and noise."""
 
+from collections import Counter
 from functools import cache
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from castwarden_local.origin.encode import Stretch as Script
 from castwarden_local.origin.streams import Kind, air
 from castwarden_worker.monitor.endless.stretches import SNIFF, Stretch, cutter_for, is_continuous
 from castwarden_worker.monitor.endless.stretches.cut import Cutter, Gatherer
+from castwarden_worker.monitor.endless.stretches.frames import Frame, FrameCutter
 from castwarden_worker.monitor.endless.stretches.icy import IcyFilter
 from castwarden_worker.monitor.endless.stretches.ogg import OggCutter
 from castwarden_worker.monitor.errors import Unreadable
@@ -219,3 +221,24 @@ def test_noise_never_raises(codec: Kind, noise: list[bytes]) -> None:
     for piece in noise:
         cutter.feed(piece)
     cutter.finish()
+
+
+@pytest.mark.parametrize("codec", ["mp3", "aac"])
+@pytest.mark.parametrize(
+    "rubbish", [b"\xff", b"\xff\xfb\x10\x00", b"\xff\xf1\x50\x00\x01\xff\x00", b"\xff\xf1\x50\x03\xff\xff"]
+)
+def test_rubbish_is_searched_for_frames_once_however_slowly_it_comes(codec: str, rubbish: bytes) -> None:
+    cutter, read = FrameCutter(codec), Counter[str]()
+    inner = cutter._read
+
+    def counted(data: bytes | bytearray, at: int) -> Frame | None:
+        read["headers"] += 1
+        return inner(data, at)
+
+    cutter._read = counted
+    noise = rubbish * (40_000 // len(rubbish))
+    cutter.feed(noise)
+    for at in range(4000):
+        cutter.feed(noise[at : at + 1])
+        assert len(cutter._buffer) < 10_000
+    assert read["headers"] <= 4 * 44_000

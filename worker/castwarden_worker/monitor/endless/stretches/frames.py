@@ -21,7 +21,7 @@ _MPEG_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_
 _AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 _HEADER = 7
 _LOCK = 3  # frames in a row that prove that they are frames
-_SEARCH = 65_536
+_TAG = 10  # bytes of the header of an ID3v2 tag
 _LARGEST_TAG = 2**20  # a picture of the cover may be in it
 
 Frame = tuple[int, float]  # bytes, seconds
@@ -49,11 +49,15 @@ class FrameCutter:
         self._gathered.set_track("audio", codec, None)
         self._buffer = bytearray()
         self._locked = False
+        self._needed = 0  # bytes in the buffer before it is worth looking on
         self._pts = 0.0
 
     def feed(self, data: bytes) -> list[Stretch]:
         self._buffer += data
         done: list[Stretch] = []
+        if len(self._buffer) < self._needed:
+            return done
+        self._needed = 0
         at = 0
         while at + _HEADER <= len(self._buffer):
             if (behind := _after_id3(self._buffer, at)) > at:
@@ -61,13 +65,13 @@ class FrameCutter:
                     break
                 at = behind
                 continue
+            if self._buffer[at : at + 3] == b"ID3" and len(self._buffer) < at + _TAG:
+                break
             frame = self._read(self._buffer, at) if self._locked else None
             if frame is None:
-                found = self._search(at)
-                if found is None:
-                    at = max(at, len(self._buffer) - _SEARCH)
+                at = self._search(at)
+                if not self._locked:
                     break
-                at = found
             elif at + frame[0] > len(self._buffer):
                 break
             else:
@@ -82,14 +86,19 @@ class FrameCutter:
     def finish(self) -> list[Stretch]:
         return self._gathered.cut()
 
-    def _search(self, at: int) -> int | None:
-        """Where frames begin again."""
+    def _search(self, at: int) -> int:
+        """Where frames begin again, or may: then more bytes are needed to tell, and all before is no sound."""
         if self._locked:
             self._gathered.damage("bytes that are no sound")
             self._locked = False
-        found = _locked(self._buffer, at, self._read)
-        self._locked = found is not None
-        return found
+        while 0 <= (at := self._buffer.find(b"\xff", at)) <= len(self._buffer) - _HEADER:
+            proven, needed = _follow(self._buffer, at, self._read)
+            if proven is not False:
+                self._locked = proven is True
+                self._needed = 0 if proven else needed - at
+                return at
+            at += 1
+        return at if at >= 0 else len(self._buffer)
 
 
 def mpeg_frame(data: bytes | bytearray, at: int) -> Frame | None:
@@ -123,19 +132,27 @@ def adts_frame(data: bytes | bytearray, at: int) -> Frame | None:
 def _locked(data: bytes | bytearray, at: int, read: Reader) -> int | None:
     """The first place from which frames follow each other, as far as the data goes; at least two."""
     while 0 <= (at := data.find(b"\xff", at)) <= len(data) - _HEADER:
-        position, count = at, 0
-        while count < _LOCK and position <= len(data) - _HEADER and (frame := read(data, position)):
-            position += frame[0]
-            count += 1
-        if count == _LOCK or (count >= 2 and position > len(data) - _HEADER):
+        if _follow(data, at, read)[0]:
             return at
         at += 1
     return None
 
 
+def _follow(data: bytes | bytearray, at: int, read: Reader) -> tuple[bool | None, int]:
+    """Whether frames follow each other from `at` on; None when that takes as many bytes of `data` as are said."""
+    position, count = at, 0
+    while count < _LOCK and position <= len(data) - _HEADER and (frame := read(data, position)):
+        position += frame[0]
+        count += 1
+    over = position > len(data) - _HEADER
+    if count == _LOCK or (count >= 2 and over):
+        return True, position
+    return None if count and over else False, position + _HEADER
+
+
 def _after_id3(data: bytes | bytearray, at: int) -> int:
     """Where the ID3v2 tag at `at` ends; `at` itself when there is none, or one that nobody would wait for."""
-    if data[at : at + 3] != b"ID3" or len(data) < at + 10:
+    if data[at : at + 3] != b"ID3" or len(data) < at + _TAG:
         return at
     size = sum((byte & 0x7F) << shift for byte, shift in zip(data[at + 6 : at + 10], (21, 14, 7, 0), strict=True))
-    return at + 10 + size if size <= _LARGEST_TAG else at
+    return at + _TAG + size if size <= _LARGEST_TAG else at
