@@ -102,10 +102,10 @@ class ChildTap:
         async with _place(), self._way() as way, piped(_CHILD, way.request) as child:
             seen = False
             while data := await child.read():
-                for stretch in way.cutter.feed(data):
+                for stretch in await asyncio.to_thread(way.cutter.feed, data):
                     seen = True
                     yield stretch
-            for stretch in way.cutter.finish():
+            for stretch in await asyncio.to_thread(way.cutter.finish):
                 yield stretch
             code, words = await child.ended()
             if code and not (seen and way.was_closed):

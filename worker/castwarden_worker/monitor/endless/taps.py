@@ -5,6 +5,7 @@ A tap is opened again and again by `continuous`; what goes wrong is a StreamErro
 in order simply ends.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
@@ -71,13 +72,14 @@ class HttpTap:
                 if len(head) < SNIFF:
                     continue
                 cutter = cutter_for(head, response.content_type)
-            for stretch in cutter.feed(head):
+            for stretch in await asyncio.to_thread(cutter.feed, head):  # it demuxes
                 self.title = (titles and titles.title) or cutter.title or name
                 yield stretch
             head = b""
         cutter = cutter or cutter_for(head, response.content_type)
-        for stretch in [*cutter.feed(head), *cutter.finish()]:
-            yield stretch
+        for rest in (await asyncio.to_thread(cutter.feed, head), await asyncio.to_thread(cutter.finish)):
+            for stretch in rest:
+                yield stretch
 
 
 def _check_status(status: int) -> None:
