@@ -16,6 +16,7 @@ from .xml import children, get
 
 _IDENTIFIER = re.compile(r"\$(?:(\w+)(?:%0?(\d{0,2})d)?)?\$")
 _MAX_WIDTH = 32
+MAX_URL = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,11 @@ def availability_offset(given: Mapping[str, str]) -> float:
 
 
 def fill(template: str, values: Mapping[str, str | int]) -> str:
-    """A template URL with its identifiers replaced (§5.3.9.4.4); ValueError for one that we do not know."""
+    """A template URL with its identifiers replaced (§5.3.9.4.4); ValueError for an unknown one, or a long result."""
+    filled = 0
 
     def value_of(found: "re.Match[str]") -> str:
+        nonlocal filled
         name, width = found[1], found[2]
         if name is None:
             return "$"
@@ -82,7 +85,10 @@ def fill(template: str, values: Mapping[str, str | int]) -> str:
             raise ValueError(f"${name[:40]}$ in a template is not known")
         if width and int(width) > _MAX_WIDTH:
             raise ValueError(f"a number of {width} digits in a template")
-        return f"{value:0{int(width)}d}" if width and isinstance(value, int) else str(value)
+        text = f"{value:0{int(width)}d}" if width and isinstance(value, int) else str(value)
+        if (filled := filled + len(text)) > MAX_URL:  # before anything is joined
+            raise ValueError(f"a URL of more than {MAX_URL} characters")
+        return text
 
     return _IDENTIFIER.sub(value_of, template)
 
@@ -107,21 +113,29 @@ def _with_attributes(element: Element, known: Addressing) -> Addressing:
 
 
 def _with_urls(element: Element, known: Addressing) -> Addressing:
-    known = replace(known, media=element.get("media", known.media))
-    known = replace(known, initialization=element.get("initialization", known.initialization))
+    known = replace(known, media=_url(element, "media", known.media))
+    known = replace(known, initialization=_url(element, "initialization", known.initialization))
     if (init := next(children(element, "Initialization"), None)) is not None:
         part = get(init.attrib, "range", byte_range)
         known = replace(
-            known, initialization=init.get("sourceURL", ""), init_range=None if part is None else ByteRange(*part)
+            known, initialization=_url(init, "sourceURL"), init_range=None if part is None else ByteRange(*part)
         )
     return known
+
+
+def _url(element: Element, name: str, default: str = "") -> str:
+    """A URL or a template of one: bounded here, because each of thousands of segments repeats it."""
+    url = element.get(name, default)
+    if len(url) > MAX_URL:
+        raise ValueError(f"{name}: a URL of more than {MAX_URL} characters")
+    return url
 
 
 def _with_list(element: Element, known: Addressing) -> Addressing:
     listed = []
     for url in children(element, "SegmentURL"):
         part = get(url.attrib, "mediaRange", byte_range)
-        listed.append(Listed(url.get("media", ""), None if part is None else ByteRange(*part)))
+        listed.append(Listed(_url(url, "media"), None if part is None else ByteRange(*part)))
     return replace(known, listed=tuple(listed)) if listed else known
 
 

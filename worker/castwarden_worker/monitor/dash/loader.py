@@ -88,7 +88,7 @@ class DashLoader:
         await asyncio.sleep(self._pace.wait(time.monotonic()))
         try:
             manifest = await self._source.manifest()
-            found = announced(manifest, self._kind, self._source.clock.now())
+            found = await asyncio.to_thread(announced, manifest, self._kind, self._source.clock.now())
         except StreamError:
             self._pace.failed(time.monotonic())
             raise

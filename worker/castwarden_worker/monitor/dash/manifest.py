@@ -23,6 +23,8 @@ _TRICKS = ("http://dashif.org/guidelines/trickmode", "http://dashif.org/guidelin
 _CONTINUES = ("urn:mpeg:dash:period-continuity:2015", "urn:mpeg:dash:period-connectivity:2015")
 _AUDIO_CODECS = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "vorbis")
 
+_DESCRIBING = ("contentType", "mimeType", "codecs", "bandwidth", "width", "height")
+
 Kind = Literal["video", "audio", "other"]
 
 
@@ -110,7 +112,7 @@ class _Scope:
             self,
             base=base,
             offset=self.offset + more,
-            attributes={**(self.attributes or {}), **element.attrib},
+            attributes={**(self.attributes or {}), **_inherited(element)},
             addressing=addressing(element, self.addressing),
             protection=_protection(element) or self.protection,
         )
@@ -188,6 +190,11 @@ def _representations(period: Element, scope: _Scope) -> Iterator[Representation]
                 offset=inner.offset,
                 addressing=inner.addressing,
             )
+
+
+def _inherited(element: Element) -> dict[str, str]:
+    """Those of its attributes that say what a representation is: any others are not copied a thousand times."""
+    return {name: element.attrib[name] for name in _DESCRIBING if name in element.attrib}
 
 
 def _kind(given: Mapping[str, str]) -> Kind:

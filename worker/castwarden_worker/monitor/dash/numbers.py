@@ -4,6 +4,7 @@ by time alone, none of them renumbers. Pure memory; one per rendition, kept as l
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 _KEPT = 512
 
@@ -29,8 +30,8 @@ class Numbering:
         numbers = [anchor[1] + at - anchor[0] for at in range(len(segments))]
         for key, number in zip(keys, numbers, strict=True):
             self._known[key] = number
-        while len(self._known) > max(_KEPT, 2 * len(segments)):
-            del self._known[next(iter(self._known))]
+        for key in list(islice(self._known, max(0, len(self._known) - max(_KEPT, 2 * len(segments))))):
+            del self._known[key]  # all at once: each search for the first alone would pass those that are gone
         self._last = (segments[-1][0], numbers[-1])
         return numbers
 

@@ -7,17 +7,19 @@ segments costs no more than one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import urljoin
 
 from ..errors import PlaylistError
 from ..follow.playlist import ByteRange, Init, Key, Segment
-from .addressing import Addressing, Listed, fill
+from .addressing import MAX_URL, Addressing, Listed, Run, fill
 from .manifest import Kind, Manifest, Period, Representation
 
 MOST = 128
 MOST_OF_STATIC = 50_000
+MOST_CHARACTERS = 32 * 2**20  # of all URLs
 _EPSILON = 1e-6
 _DISBELIEF = 10.0  # seconds that a timeline may be ahead of the clock before it is the clock that is not believed
 _HOLE = 0.1  # seconds between the end of one segment and the start of the next that count
@@ -77,18 +79,21 @@ def main_kind(manifest: Manifest) -> Kind:
 def _announced(manifest: Manifest, kind: Kind, now: float) -> Announced:
     elapsed = now - (manifest.availability_start or 0.0) if manifest.dynamic else math.inf
     most = MOST if manifest.dynamic else MOST_OF_STATIC
-    segments: list[tuple[float, Segment]] = []
+    periods: list[list[tuple[float, Segment]]] = []
+    left = most
     longest = 0.0
+    urls = _Urls()
     for number in range(len(manifest.periods) - 1, -1, -1):
         period = manifest.periods[number]
         representation = choose(period, kind)
-        if representation is None or elapsed < period.start or len(segments) >= most:
+        if representation is None or elapsed < period.start or left <= 0:
             continue
-        found = _of_period(manifest, period, representation, elapsed, most - len(segments))
-        segments[:0] = found
+        found = _of_period(manifest, period, representation, elapsed, left, urls)
+        periods.append(found)
+        left -= len(found)
         longest = max([longest, *(segment.duration for _, segment in found if not segment.gap)])
     target = longest or manifest.max_segment or 6.0
-    return Announced(tuple(segments), target, _is_over(manifest, elapsed))
+    return Announced(tuple(chain.from_iterable(reversed(periods))), target, _is_over(manifest, elapsed))
 
 
 def _is_over(manifest: Manifest, elapsed: float) -> bool:
@@ -102,18 +107,20 @@ def _is_over(manifest: Manifest, elapsed: float) -> bool:
 
 
 def _of_period(
-    manifest: Manifest, period: Period, it: Representation, elapsed: float, most: int
+    manifest: Manifest, period: Period, it: Representation, elapsed: float, most: int, urls: "_Urls"
 ) -> list[tuple[float, Segment]]:
     way = it.addressing
     if way is None:
         raise PlaylistError("all is in one file (SegmentBase); only streams of segments can be followed")
     inside = elapsed - period.start
     spots = list(_spots(manifest, period, way, inside, it.offset + way.offset, most))
+    if not spots:
+        return []
     start_time = manifest.availability_start
     made: list[tuple[float, Segment]] = []
-    init = _init(it, way)
+    init = _init(it, way, urls)
     key = Key(it.protection, "", keyformat="DASH") if it.protection else None
-    for spot in spots[-most:]:
+    for spot in spots:
         start = period.start + (spot.time - way.shift) / way.timescale
         long = spot.length / way.timescale
         if period.duration is not None:
@@ -124,10 +131,10 @@ def _of_period(
             missing = spot.hole / way.timescale
             before = None if program_time is None else program_time - missing
             made.append((start - missing, Segment(number, "", missing, program_time=before, gap=True)))
-        uri, part = _media(it, way, spot, number)
+        uri, part = _media(it, way, spot, number, urls)
         first = spot.index == 0 and spot.time <= way.shift and period.start > 0 and not it.continues
         made.append((start, Segment(number, uri, long, part, init, key, program_time, discontinuity=first)))
-    return made
+    return made[-most:]
 
 
 def _spots(
@@ -166,16 +173,41 @@ def _of_numbers(
         yield _Spot(index, way.shift + index * length, length)
 
 
-def _of_timeline(period: Period, way: Addressing, edge: float, most: int) -> Iterator[_Spot]:
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """As much of a run as is there; `index` is that of its first segment, `hole` ticks of nothing lie before it."""
+
+    run: Run
+    index: int
+    there: int
+    hole: int
+
+
+def _of_timeline(period: Period, way: Addressing, edge: float, most: int) -> list[_Spot]:
+    """From the newest run back: what nobody would see is not made."""
+    newest: list[_Spot] = []
+    for it in reversed(_reached(period, way, edge)):
+        first = max(0, it.there - (most - len(newest)))
+        newest += (
+            _Spot(it.index + k, it.run.start + k * it.run.length, it.run.length, it.hole if k == 0 else 0)
+            for k in range(it.there - 1, first - 1, -1)
+        )
+        if len(newest) >= most:
+            break
+    return newest[::-1]
+
+
+def _reached(period: Period, way: Addressing, edge: float) -> list[_Reached]:
     runs = way.runs or ()
     if not runs:
-        return
+        return []
     scale = way.timescale
     end = None if period.duration is None else way.shift + math.floor(period.duration * scale + 0.5)
     ahead = runs[0].start + runs[0].length - way.shift - edge * scale
     believed = math.inf if ahead > _DISBELIEF * scale + runs[0].length else edge
+    numbers = _numbers(way)
     index, before = 0, None
-    newest: list[_Spot] = []
+    reached: list[_Reached] = []
     for at, run in enumerate(runs):
         until = runs[at + 1].start if at + 1 < len(runs) else end
         count = run.count
@@ -184,21 +216,18 @@ def _of_timeline(period: Period, way: Addressing, edge: float, most: int) -> Ite
         if end is not None and count is not None:
             count = min(count, max(0, math.ceil((end - run.start) / run.length - _EPSILON)))
         limit = believed if run.count is not None else edge
-        there = _available(run.start - way.shift, run.length, limit * scale)
+        there = min(_available(run.start - way.shift, run.length, limit * scale), numbers - index)
         there = there if count is None else min(there, count)
         if there == math.inf:
             raise ValueError("a timeline without end in a presentation without duration")
-        gap = run.start - before if before is not None and run.start - before > _HOLE * scale else 0
-        first = max(0, int(there) - most)
-        newest += [
-            _Spot(index + k, run.start + k * run.length, run.length, gap if k == 0 else 0)
-            for k in range(first, int(there))
-        ]
-        del newest[:-most]
+        if there <= 0:
+            break
+        hole = run.start - before if before is not None and run.start - before > _HOLE * scale else 0
+        reached.append(_Reached(run, index, int(there), hole))
         if count is None or there < count:
             break
         index, before = index + count, run.start + count * run.length
-    yield from _numbered(way, newest)
+    return reached
 
 
 def _available(start: int, length: int, edge: float) -> float:
@@ -206,26 +235,42 @@ def _available(start: int, length: int, edge: float) -> float:
     return math.inf if edge == math.inf else max(0, math.floor((edge - start) / length + _EPSILON))
 
 
-def _numbered(way: Addressing, spots: list[_Spot]) -> Iterator[_Spot]:
-    """As far as numbers, or the list of URLs, go."""
+def _numbers(way: Addressing) -> float:
+    """How far numbers, or the list of URLs, go."""
     most = math.inf if way.end_number is None else way.end_number - way.start_number + 1
-    most = most if way.listed is None else min(most, len(way.listed))
-    return (spot for spot in spots if spot.index < most)
+    return most if way.listed is None else min(most, len(way.listed))
 
 
-def _init(it: Representation, way: Addressing) -> Init | None:
+class _Urls:
+    """Makes URLs of what one manifest says, no longer than `MAX_URL` each and `MOST_CHARACTERS` together."""
+
+    def __init__(self) -> None:
+        self._left = MOST_CHARACTERS
+
+    def make(self, base: str, template: str, values: Mapping[str, str | int] | None = None) -> str:
+        filled = template if values is None else fill(template, values)
+        self._left -= len(base) + max(len(template), len(filled))
+        if self._left < 0:
+            raise ValueError(f"URLs of more than {MOST_CHARACTERS} characters in all")
+        url = urljoin(base, filled)
+        if max(len(filled), len(url)) > MAX_URL:
+            raise ValueError(f"a URL of more than {MAX_URL} characters")
+        return url
+
+
+def _init(it: Representation, way: Addressing, urls: _Urls) -> Init | None:
     if not way.initialization and way.init_range is None:
         return None
-    return Init(urljoin(it.base, fill(way.initialization, _values(it))), way.init_range)
+    return Init(urls.make(it.base, way.initialization, _values(it)), way.init_range)
 
 
-def _media(it: Representation, way: Addressing, spot: _Spot, number: int) -> tuple[str, ByteRange | None]:
+def _media(it: Representation, way: Addressing, spot: _Spot, number: int, urls: _Urls) -> tuple[str, ByteRange | None]:
     if way.listed is not None:
         listed: Listed = way.listed[spot.index]
-        return urljoin(it.base, listed.url), listed.byterange
+        return urls.make(it.base, listed.url), listed.byterange
     if not way.media:
         raise ValueError("a SegmentTemplate without media")
-    return urljoin(it.base, fill(way.media, _values(it) | {"Number": number, "Time": spot.time})), None
+    return urls.make(it.base, way.media, _values(it) | {"Number": number, "Time": spot.time}), None
 
 
 def _values(it: Representation) -> dict[str, str | int]:
