@@ -5,6 +5,7 @@ import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import av
 
@@ -15,6 +16,8 @@ _FIRST = (b"styp", b"moof", b"sidx", b"ftyp", b"moov", b"prft", b"emsg", b"mdat"
 _ENCRYPTED = (b"encv", b"enca")
 _NOT_SYNC = 0x10000
 _MAX_SAMPLES = 100_000
+_MAX_BOXES = 100_000
+_MAX_TRACKS = 32  # of an init section
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +69,65 @@ def read_init(data: bytes) -> Init:
 
 def demux_fmp4(data: bytes, init: Init | None) -> Media:
     """Samples of the first video and audio track; a segment may carry its own init section."""
-    boxes = list(_boxes(data, 0, len(data)))
+    boxes = list(islice(_boxes(data, 0, len(data)), _MAX_BOXES + 1))
+    if len(boxes) > _MAX_BOXES:
+        raise SegmentError("too many boxes in the segment")
     if any(kind == b"moov" for kind, _, _ in boxes):
         init = read_init(data)
     if init is None:
         raise SegmentError("an fMP4 segment without an init section")
-    samples: dict[int, list[Sample]] = {}
+    reading = _Reading(memoryview(data), _wanted(init))
     damage = None
-    view = memoryview(data)
-    clocks: dict[int, int] = {}
     for kind, start, end in boxes:
         if kind != b"moof":
             continue
         for traf in (box for box in _boxes(data, start, end) if box[0] == b"traf"):
             try:
-                whole = _fragment(view, start - 8, traf[1], traf[2], init, samples, clocks)
+                whole = _fragment(data, start - 8, traf[1], traf[2], reading)
             except (struct.error, IndexError) as error:
                 raise SegmentError(f"a movie fragment is malformed: {error}") from error
             if not whole:
                 damage = "it ends before its samples do"
     if boxes and boxes[-1][2] > len(data):
         damage = "it ends within a box"
-    return Media(_first(init, samples, "video"), _first(init, samples, "audio"), damage)
+    return Media(reading.track("video"), reading.track("audio"), damage)
 
 
-def _first(init: Init, samples: dict[int, list[Sample]], kind: str) -> Track | None:
+def _wanted(init: Init) -> dict[int, InitTrack]:
+    """The first picture and the first sound; others are not collected."""
+    kinds: dict[str, tuple[int, InitTrack]] = {}
     for number, track in init.tracks.items():
-        if track.kind == kind and samples.get(number):
-            return Track(track.codec, tuple(samples[number]), track.extradata)
-    return None
+        kinds.setdefault(track.kind, (number, track))
+    return dict(kinds.values())
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was collected of a segment so far."""
+
+    view: memoryview
+    tracks: dict[int, InitTrack]
+    samples: dict[int, list[Sample]] = field(default_factory=dict)
+    clocks: dict[int, int] = field(default_factory=dict)  # decoding time of each track's next sample
+    size: int = 0
+
+    def add(self, number: int, offset: int, size: int, pts: float, key: bool) -> None:
+        """Samples that take more bytes than the segment has overlap, which no packager makes."""
+        taken = self.samples.setdefault(number, [])
+        self.size += size
+        if size <= 0 or offset < 0:
+            raise SegmentError("a sample without a byte" if size <= 0 else "a sample outside of the segment")
+        if self.size > len(self.view):
+            raise SegmentError("the samples claim more than the segment holds")
+        if len(taken) >= _MAX_SAMPLES:
+            raise SegmentError("too many samples in the segment")
+        taken.append(Sample(pts, self.view[offset : offset + size], key))
+
+    def track(self, kind: str) -> Track | None:
+        for number, track in self.tracks.items():
+            if track.kind == kind and self.samples.get(number):
+                return Track(track.codec, tuple(self.samples[number]), track.extradata)
+        return None
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -117,6 +150,7 @@ def _defaults(data: bytes) -> tuple[dict[int, tuple[int, int, int]], dict[int, i
     """Per track id: (duration, size, flags) of trex, and the timescale of mdhd."""
     defaults: dict[int, tuple[int, int, int]] = {}
     timescales: dict[int, int] = {}
+    traks = 0
     try:
         for _, moov, moov_end in (box for box in _boxes(data, 0, len(data)) if box[0] == b"moov"):
             for kind, start, end in _boxes(data, moov, min(moov_end, len(data))):
@@ -125,6 +159,9 @@ def _defaults(data: bytes) -> tuple[dict[int, tuple[int, int, int]], dict[int, i
                         number, _, duration, size, flags = struct.unpack_from(">5I", data, at + 4)
                         defaults[number] = (duration, size, flags)
                 elif kind == b"trak":
+                    traks += 1
+                    if traks > _MAX_TRACKS:
+                        raise SegmentError(f"the init section has more than {_MAX_TRACKS} tracks")
                     number, scale = _trak(data, start, end)
                     timescales[number] = scale
     except (struct.error, IndexError) as error:
@@ -153,44 +190,31 @@ class _Header:
     flags: int = 0
 
 
-def _fragment(
-    view: memoryview,
-    moof: int,
-    start: int,
-    end: int,
-    init: Init,
-    samples: dict[int, list[Sample]],
-    clocks: dict[int, int],
-) -> bool:
-    """Appends the samples of one traf; False when the data ends before they do."""
-    data = view.obj if isinstance(view.obj, bytes) else bytes(view)
+def _fragment(data: bytes, moof: int, start: int, end: int, reading: _Reading) -> bool:
+    """Takes the samples of one traf; False when the data ends before they do."""
     header = _Header(base=moof)
     whole = True
     position = moof
     for kind, at, _ in _boxes(data, start, min(end, len(data))):
         if kind == b"tfhd":
-            header = _tfhd(data, at, moof, init)
+            header = _tfhd(data, at, moof, reading.tracks)
             position = header.base
         elif kind == b"tfdt":
-            clocks[header.track] = struct.unpack_from(">Q" if data[at] else ">I", data, at + 4)[0]
-        elif kind == b"trun" and (track := init.tracks.get(header.track)):
-            taken = samples.setdefault(header.track, [])
-            for offset, length, decode_time, shift, flags in _trun(data, at, header, position, clocks):
+            reading.clocks[header.track] = struct.unpack_from(">Q" if data[at] else ">I", data, at + 4)[0]
+        elif kind == b"trun" and (track := reading.tracks.get(header.track)):
+            for offset, length, decode_time, shift, flags in _trun(data, at, header, position, reading.clocks):
                 position = offset + length
                 if position > len(data):
                     whole = False
                     break
-                if len(taken) >= _MAX_SAMPLES:
-                    raise SegmentError("too many samples in the segment")
                 key = not flags & _NOT_SYNC or flags >> 24 & 3 == 2
-                pts = (decode_time + shift) / track.timescale
-                taken.append(Sample(pts, view[offset:position], key))
+                reading.add(header.track, offset, length, (decode_time + shift) / track.timescale, key)
     return whole
 
 
-def _tfhd(data: bytes, at: int, moof: int, init: Init) -> _Header:
+def _tfhd(data: bytes, at: int, moof: int, tracks: dict[int, InitTrack]) -> _Header:
     flags, number = struct.unpack_from(">II", data, at)
-    track = init.tracks.get(number)
+    track = tracks.get(number)
     header = _Header(number, moof)
     if track:
         header.duration, header.size, header.flags = track.duration, track.size, track.flags
