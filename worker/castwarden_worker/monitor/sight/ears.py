@@ -67,8 +67,9 @@ class Ears:
         """Takes one segment's sound without decoding any: there is no time. A later look may come back to it."""
         own = [Sample(sample.pts, bytes(sample.data), sample.key) for sample in track.samples]  # not the whole segment
         self._take(track, own, place)
-        while len(self._kept) > 1 and self.kept > _MAX_KEPT:
-            del self._kept[0]
+        kept = self.kept
+        while len(self._kept) > 1 and kept > _MAX_KEPT:
+            kept -= self._kept.pop(0).size
             self._kept[0].follows = False
 
     def lost(self) -> None:

@@ -167,8 +167,7 @@ class Eyes:
         if not group.running:
             decoder.drain()
             group.running = True
-        samples, group.samples = group.samples, []
-        return changes + self._show(group, list(decoder.running(samples)))
+        return changes + self._show(group, list(decoder.running(self._groups.hand_over())))
 
     def _finish(self) -> list[Change]:
         """The last frames of a long group come out when the next group begins."""

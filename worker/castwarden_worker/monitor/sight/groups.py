@@ -12,8 +12,10 @@ from ..media.tracks import Sample, Track
 from ..seen import Picture
 
 _MAX_KEPT = 16 * 2**20  # bytes of compressed pictures
+_MAX_GROUPS = 1000  # of them, when timestamps hardly move: more than two looks apart at 60 keyframes a second
 _BEFORE = 2  # groups that are kept although they were looked at …
-_SPAN = 1.0  # … and seconds, when groups are short: a picture must stand for a while to count as standing
+_SPAN = 1.0  # … and seconds, when groups are short: a picture must stand for a while to count as standing …
+_MAX_BEFORE = 250  # … which takes no more groups than this
 
 Place = Callable[[float], Moment]
 
@@ -32,9 +34,14 @@ class Group:
     fed: dict[str, float] = field(default_factory=dict)  # per check: media time up to which frames were shown to it
     frames: list[Picture] | None = None
 
-    @property
-    def size(self) -> int:
-        return sum(sample.size for sample in self.samples)
+    size: int = 0  # bytes of the samples
+
+    def __post_init__(self) -> None:
+        self.size = sum(sample.size for sample in self.samples)
+
+    def append(self, sample: Sample) -> None:
+        self.samples.append(sample)
+        self.size += sample.size
 
     def show(self, check: PictureCheck) -> list[Change]:
         """Shows the decoded frames to one check, each once."""
@@ -50,6 +57,7 @@ class Groups(Sequence[Group]):
 
     def __init__(self) -> None:
         self._groups: list[Group] = []
+        self.size = 0  # bytes of the groups' samples
         self._torn = False  # what comes before the next keyframe hangs on something that is gone
 
     @overload
@@ -63,12 +71,8 @@ class Groups(Sequence[Group]):
         return len(self._groups)
 
     @property
-    def size(self) -> int:
-        return sum(group.size for group in self._groups)
-
-    @property
     def full(self) -> bool:
-        return self.size > _MAX_KEPT
+        return self.size > _MAX_KEPT or len(self._groups) > _MAX_GROUPS
 
     @property
     def running(self) -> bool:
@@ -84,22 +88,33 @@ class Groups(Sequence[Group]):
             if sample.key:
                 groups.append(Group(kind, [sample], place, place(sample.pts)))
             elif groups:
-                groups[-1].samples.append(sample)
+                groups[-1].append(sample)
             elif self._groups and not self._torn:
-                self._groups[-1].samples.append(sample)
+                self._groups[-1].append(sample)
+                self.size += sample.size
                 self._groups[-1].frames = None
         self._torn = self._torn and not groups
         return groups
 
     def add(self, group: Group) -> None:
         self._groups.append(group)
+        self.size += group.size
 
     def take(self, track: Track, place: Place) -> None:
-        self._groups += self.split(track, place)
+        for group in self.split(track, place):
+            self.add(group)
+
+    def hand_over(self) -> list[Sample]:
+        """The samples of the last group, which are not kept any more."""
+        last = self._groups[-1]
+        samples, last.samples = last.samples, []
+        self.size -= last.size
+        last.size = 0
+        return samples
 
     def pass_through(self, track: Track) -> Iterator[Sample]:
         """Samples that are decoded as they come and not kept; from a keyframe on, when something is missing."""
-        self._groups.clear()
+        self._drop(len(self._groups))
         for sample in track.samples:
             self._torn = self._torn and not sample.key
             if not self._torn:
@@ -119,7 +134,8 @@ class Groups(Sequence[Group]):
         """Where to begin, to have `count` groups before the one at `index`, and if it is more than one, some time."""
         first = max(0, index - count)
         edge = self._groups[min(index, len(self) - 1)].start.media - _SPAN if count > 1 and self._groups else math.inf
-        while first > 0 and self._groups[first].start.media > edge:
+        least = max(0, first - _MAX_BEFORE)
+        while first > least and self._groups[first].start.media > edge:
             first -= 1
         return first
 
@@ -129,12 +145,16 @@ class Groups(Sequence[Group]):
         first = self.before(unseen, _BEFORE)
         if since is not None and not self.full:
             first = min(first, next((at for at, one in enumerate(self._groups) if one.start.media >= since), first))
-        del self._groups[:first]
+        self._drop(first)
 
     def shrink(self) -> None:
         """Lets the oldest go while there is too much."""
         while len(self._groups) > 1 and self.full:
-            del self._groups[0]
+            self._drop(1)
+
+    def _drop(self, count: int) -> None:
+        self.size -= sum(group.size for group in self._groups[:count])
+        del self._groups[:count]
 
     def tear(self) -> None:
         """What comes does not hang on what is here."""
