@@ -3,9 +3,11 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,6 +19,8 @@ from castwarden_local.origin.rtsp import RtspOrigin
 from castwarden_worker.monitor.endless import child_tap
 from castwarden_worker.monitor.endless.child_tap import ChildTap
 from castwarden_worker.monitor.endless.stretches import Stretch as Cut
+from castwarden_worker.monitor.endless.stretches.frames import FrameCutter
+from castwarden_worker.monitor.endless.stretches.units import UnitCutter
 from castwarden_worker.monitor.endless.taps import HttpTap, Tap
 from castwarden_worker.monitor.errors import Absent, FetchError, Refused, StreamError, Unreadable
 
@@ -204,3 +208,25 @@ async def test_a_look_ends_as_soon_as_there_is_a_stream() -> None:
     async with RtspOrigin([Stretch(60)]) as origin:
         async with asyncio.timeout(30):
             await ChildTap(origin.url, LOOPBACK).look(20)
+
+
+async def test_streams_are_cut_beside_the_event_loop(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    for kind in (FrameCutter, UnitCutter):
+        inner = kind.feed
+
+        def noted(self: Any, data: bytes, inner: Any = inner) -> list[Cut]:
+            threads.append(threading.get_ident())
+            found: list[Cut] = inner(self, data)
+            return found
+
+        monkeypatch.setattr(kind, "feed", noted)
+    async with IcecastOrigin(SCRIPT, "mp3") as station:
+        assert await all_of(HttpTap(session, station.url))
+    heard = len(threads)
+    async with PushedOrigin(SCRIPT, "rtmp") as pushed:
+        assert await until_there(ChildTap(pushed.url, LOOPBACK))
+    assert 0 < heard < len(threads)
+    assert threading.get_ident() not in threads
