@@ -225,11 +225,6 @@ def _sounds(whole: Wave, form: Format, span: tuple[float, float]) -> Iterator[Au
         yield frame
 
 
-def clear_cache() -> None:
-    """Forgets all that was made."""
-    shutil.rmtree(Path(tempfile.gettempdir()) / "castwarden-accuracy", ignore_errors=True)
-
-
 def cpus() -> int:
     """Processors that may be used."""
     return len(os.sched_getaffinity(0))

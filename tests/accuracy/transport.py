@@ -8,7 +8,7 @@ from functools import cache
 
 from aiohttp import web
 
-from .broadcast import Aired, Broadcast, Fault, Reply, View
+from .broadcast import Aired, Broadcast, Fault, View
 from .cases import Format, Label, Medium, Packaging, Settings
 from .footage import RATE
 from .play import follow, settings
@@ -23,7 +23,6 @@ SEGMENT = 4.0
 _BEGIN = 20.5  # seconds on air when the watch begins
 _OVERTIME = 180.0
 _LENGTH = 64.0
-_USUAL = ("stream.started", "stream.ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +191,3 @@ def each(change: Callable[[Aired], Aired], begin: float = 0, end: float = 1e9) -
 def marked(aired: Sequence[Aired], *places: int) -> list[Aired]:
     """With a discontinuity before each of these segments."""
     return [replace(segment, discontinuity=True) if at in places else segment for at, segment in enumerate(aired)]
-
-
-__all__ = [
-    "SEGMENT",
-    "Reply",
-    "Transport",
-    "body",
-    "cut_short",
-    "dripping",
-    "each",
-    "marked",
-    "play_transport",
-    "slow",
-    "status",
-    "tape",
-    "text",
-    "view",
-]
