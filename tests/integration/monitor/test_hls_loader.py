@@ -104,7 +104,7 @@ def test_blocking_reloads_are_one_for_each_segment_and_not_for_each_part(seen: d
 @pytest.mark.parametrize("name", ["hangs", "busy", "ignores"])
 def test_a_server_that_does_not_do_as_it_says_is_reloaded_plainly(seen: dict[str, Seen], name: str) -> None:
     assert seen[name].blocked <= 4
-    assert 10 <= sum(seen[name].queries.values()) <= 50
+    assert seen[name].blocked < sum(seen[name].queries.values()) <= 50
 
 
 def test_a_stall_of_a_low_latency_stream_is_seen_and_what_follows_too(seen: dict[str, Seen]) -> None:

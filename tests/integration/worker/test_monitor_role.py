@@ -117,10 +117,10 @@ async def test_kill_9_while_an_alert_is_open_and_untold_neither_loses_nor_double
     gateway: FakeGateway, workers: Workers
 ) -> None:
     first = await begun(gateway, workers)
+    gateway.answer = lambda report: (503, "database_unavailable") if report.transitions else None
     async with on_air((4, "motion"), (10, "black"), (4, "motion")) as origin:
         gateway.assign(assigned(origin.url))
         await until(lambda: "stream.started" in facts(gateway.reports))
-        gateway.answer = lambda _: (503, "database_unavailable")
         await until(lambda: sum(event["event"] == "told" for event in first.events()) == 2)
         first.kill()
         assert await first.wait() == -signal.SIGKILL

@@ -104,10 +104,10 @@ async def test_kill_9_resumes_every_seat_and_neither_loses_nor_doubles_anything(
         LiveOrigin([(4, "motion"), (12, "black"), (60, "motion")], recipe=SMALL) as dark,
         LiveOrigin([(90, "motion")], recipe=SMALL) as fine,
     ):
+        gateway.answer = lambda report: (503, "database_unavailable") if report.transitions else None
         gateway.seat(seated("dark", dark.url), seated("fine", fine.url))
         first = await packed(workers)
         await until(lambda: state(gateway, "dark") == state(gateway, "fine") == StreamState.LIVE)
-        gateway.answer = lambda _: (503, "database_unavailable")
         await until(lambda: sum(event["event"] == "told" for event in first.events()) == 3)
         first.kill()
         assert await first.wait() == -signal.SIGKILL
