@@ -17,6 +17,8 @@ BOTH: frozenset[Kind] = frozenset(("video", "audio"))
 
 BLACK_LUMA = 0.10
 BLACK_AREA = 0.98
+WRAP = 2**33 / 90_000
+"""Seconds after which MPEG-TS timestamps begin anew: 26.5 hours."""
 
 
 @dataclass(frozen=True, slots=True)

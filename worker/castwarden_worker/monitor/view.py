@@ -11,7 +11,7 @@ from .checks.freeze import Freeze
 from .endless.continuous import Continuous
 from .episode import Moment
 from .follow.feed import Feed
-from .seen import SegmentSeen
+from .seen import BLACK_LUMA, SegmentSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def view_of(
         target_duration=target,
         late=checks.stall.late,
         luma=picture.brightness if picture else None,
-        dark=picture.dark_area(0.10) if picture else None,
+        dark=picture.dark_area(BLACK_LUMA) if picture else None,
         motion_db=freeze.motion_db if freeze else None,
         level_db=sound.level_db if sound else None,
         peak_db=sound.peak_db if sound else None,

@@ -13,10 +13,9 @@ from statistics import median
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change
-from ..seen import SegmentSeen
+from ..seen import WRAP, SegmentSeen
 from .base import SegmentCheck
 
-_WRAP = 2**33 / 90_000  # MPEG-TS timestamps begin anew after 26.5 hours
 _ENOUGH = 3  # segments for a baseline
 _MUXED = 30.0  # seconds of media at the beginning that make the baseline of offsets that are absolute
 _SEPARATE = 300.0  # seconds at the end that make the one of offsets that add up: durations in playlists are rounded
@@ -101,4 +100,4 @@ class _Row:
 
 
 def _wrapped(difference: float) -> float:
-    return (difference + _WRAP / 2) % _WRAP - _WRAP / 2
+    return (difference + WRAP / 2) % WRAP - WRAP / 2

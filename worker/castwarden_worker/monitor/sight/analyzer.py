@@ -13,15 +13,13 @@ from ..episode import Change, Moment
 from ..errors import SegmentError, Unreadable
 from ..follow.playlist import Segment
 from ..media import Init, Media, Track, demux
-from ..seen import Kind, SegmentSeen, TrackSeen
+from ..seen import WRAP, Kind, SegmentSeen, TrackSeen
 from .decode import readable
 from .ears import Ears
 from .eyes import Eyes
 from .groups import Place
 from .memory import HEAP
 from .timeline import Timeline
-
-_WRAP = 2**33 / 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +186,7 @@ def _track(track: Track) -> TrackSeen:
 def _placing(first_pts: float, start: Moment) -> Place:
     def place(pts: float) -> Moment:
         after = pts - first_pts
-        return start.plus(after + _WRAP if after < -_WRAP / 2 else after)
+        return start.plus(after + WRAP if after < -WRAP / 2 else after)
 
     return place
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Presentation timestamps of segments to media time: one line that only moves forward, whatever the stream does."""
 
-_WRAP = 2**33 / 90_000  # MPEG-TS timestamps begin anew after 26.5 hours
+from ..seen import WRAP
+
 _FOLLOW = 10.0  # a separate audio rendition may be this far off and is still on the picture's timestamps
 
 
@@ -21,8 +22,8 @@ class Timeline:
         """Puts a segment on the line and returns the media time of its first timestamp."""
         expected = self.edge
         offset = self.offset
-        if offset is not None and first_pts + offset < expected - _WRAP / 2:
-            offset += _WRAP
+        if offset is not None and first_pts + offset < expected - WRAP / 2:
+            offset += WRAP
         if offset is None or discontinuity or abs(first_pts + offset - expected) > max(1.0, duration / 2):
             offset = self._anchor(first_pts, expected)
         self.offset = offset
