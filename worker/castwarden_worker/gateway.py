@@ -136,14 +136,14 @@ class Gateway(Line):
         except ValidationError as error:
             raise Unavailable("extraction: answer not understood") from error
 
-    async def look(self, look: Look) -> None:
+    async def glance(self, look: Look) -> None:
         """Hands over a picture and measurements. Raises Gone, Fenced, Refused, Unavailable."""
         body = look.model_dump_json(exclude_none=True).encode()
         status, answer = await self._call("PUT", "/internal/v1/looks", seconds=10, data=body)
         if status in _NEVER_HEALS:
             raise Refused(f"HTTP {status}: {answer[:500].decode(errors='replace')}")
         if status != 204:
-            raise Unavailable(f"look: HTTP {status}")
+            raise Unavailable(f"glance: HTTP {status}")
 
 
 class PoolGateway(Line):

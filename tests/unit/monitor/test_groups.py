@@ -41,7 +41,7 @@ def test_the_size_is_that_of_the_samples_whatever_comes_and_goes() -> None:
         kept.take(Track("h264", tuple(samples)), place)
         match chance.randrange(6):
             case 0:
-                kept.set_looked()
+                kept.set_examined()
                 kept.forget(None)
             case 1 if kept:
                 assert kept.hand_over() is not None
@@ -57,7 +57,7 @@ def test_keyframes_that_all_have_the_same_time_are_not_kept_without_end() -> Non
     Counted.asked = 0
     track = Track("h264", tuple(Counted(0.0, b"\0\0\1\x65", key=True) for _ in range(5000)))
     eyes = Eyes([])
-    eyes.look(track, place, place(4.0))
+    eyes.see(track, place, place(4.0))
     assert eyes.kept <= 4 * (groups._MAX_GROUPS + 1)
     assert Counted.asked <= 4 * 5000
     for _ in range(3):

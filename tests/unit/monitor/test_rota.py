@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose turn it is of the renditions that are not watched, and what a look at one tells."""
+"""Whose turn it is of the renditions that are not watched, and what a probe of one tells."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from castwarden_worker.monitor.follow.playlist import MediaPlaylist, MultivariantPlaylist, Rendition, Segment, Variant
 from castwarden_worker.monitor.hls.renditions import Choice, choose
-from castwarden_worker.monitor.hls.rota import Edge, Look, Offer, RenditionRota, Turnover
+from castwarden_worker.monitor.hls.rota import Edge, Offer, Probe, RenditionRota, Turnover
 
 URL = "https://o.example/live/master.m3u8"
 LOW, MID, HIGH = (Variant(f"{height}.m3u8", 1000 * height, height, audio="a") for height in (144, 360, 1080))
@@ -22,7 +22,7 @@ def rota(playlist: MultivariantPlaylist = ALL) -> RenditionRota:
 
 
 def turns(made: RenditionRota, until: float) -> list[tuple[float, str]]:
-    """Who has a turn when, looked at every second."""
+    """Who has a turn when, asked every second."""
     found = []
     for now in range(int(until)):
         if offer := made.turn(float(now)):
@@ -34,7 +34,7 @@ def test_what_is_watched_has_no_turn_and_all_others_have() -> None:
     assert {name for _, name in turns(rota(), 300)} == {"360p", "1080p", "audio Suomi"}
 
 
-def test_one_is_looked_at_every_half_minute_and_each_every_two_minutes_at_most() -> None:
+def test_one_is_probed_every_half_minute_and_each_every_two_minutes_at_most() -> None:
     found = turns(rota(), 1200)
     times = [at for at, _ in found]
     assert times[:3] == [0.0, 30.0, 60.0]
@@ -51,7 +51,7 @@ def test_of_many_each_has_its_turn_and_hundreds_are_not_followed() -> None:
     assert len({name for _, name in turns(made, 30 * 20)}) == 20
 
 
-def test_one_that_failed_is_looked_at_again_soon() -> None:
+def test_one_that_failed_is_probed_again_soon() -> None:
     made = rota()
     offer = made.turn(0.0)
     assert offer
@@ -118,8 +118,8 @@ def media(first: int, count: int, began: float | None = None) -> MediaPlaylist:
     return MediaPlaylist(segments, 4.0, first)
 
 
-def look(made: RenditionRota, playlist: MediaPlaylist, edge: Edge | None) -> Look:
-    return made.looked(Offer("360p", ""), playlist, edge)
+def probe(made: RenditionRota, playlist: MediaPlaylist, edge: Edge | None) -> Probe:
+    return made.probed(Offer("360p", ""), playlist, edge)
 
 
 def newest(playlist: MediaPlaylist) -> Edge:
@@ -127,34 +127,34 @@ def newest(playlist: MediaPlaylist) -> Edge:
 
 
 def test_lag_is_told_by_dates_whatever_the_numbering() -> None:
-    assert look(rota(), media(7000, 3, began=-7000 * 4), newest(media(0, 6, began=0.0))).lag == 12.0
+    assert probe(rota(), media(7000, 3, began=-7000 * 4), newest(media(0, 6, began=0.0))).lag == 12.0
 
 
 def test_a_rendition_that_is_ahead_has_no_lag() -> None:
-    assert look(rota(), media(0, 6, began=0.0), newest(media(0, 3, began=0.0))).lag == 0.0
-    assert look(rota(), media(0, 6), newest(media(0, 3))).lag == 0.0
+    assert probe(rota(), media(0, 6, began=0.0), newest(media(0, 3, began=0.0))).lag == 0.0
+    assert probe(rota(), media(0, 6), newest(media(0, 3))).lag == 0.0
 
 
 def test_without_dates_lag_is_told_by_numbers_that_were_alike_once() -> None:
     made = rota()
-    assert look(made, media(10, 5), newest(media(10, 6))).lag == 4.0
-    assert look(made, media(10, 5), newest(media(40, 5))).lag == 120.0
+    assert probe(made, media(10, 5), newest(media(10, 6))).lag == 4.0
+    assert probe(made, media(10, 5), newest(media(40, 5))).lag == 120.0
 
 
 def test_without_dates_numbers_that_were_never_alike_tell_no_lag() -> None:
     made = rota()
-    assert look(made, media(10, 5), newest(media(5000, 5))).lag is None
-    assert look(made, media(11, 5), newest(media(5001, 5))).lag is None
+    assert probe(made, media(10, 5), newest(media(5000, 5))).lag is None
+    assert probe(made, media(11, 5), newest(media(5001, 5))).lag is None
 
 
 def test_a_renumbered_rendition_is_not_alike_any_more() -> None:
     made = rota()
-    assert look(made, media(10, 5), newest(media(10, 5))).lag == 0.0
-    assert look(made, media(90_000, 5), newest(media(11, 5))).lag is None
+    assert probe(made, media(10, 5), newest(media(10, 5))).lag == 0.0
+    assert probe(made, media(90_000, 5), newest(media(11, 5))).lag is None
 
 
 def test_before_anything_is_watched_there_is_no_lag() -> None:
-    assert look(rota(), media(0, 3, began=0.0), None).lag is None
+    assert probe(rota(), media(0, 3, began=0.0), None).lag is None
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ def test_a_rendition_has_gone_on_when_its_newest_segment_is_newer(
     before: MediaPlaylist, after: MediaPlaylist, advanced: bool
 ) -> None:
     made = rota()
-    assert not look(made, before, None).advanced
-    assert look(made, after, None).advanced is advanced
+    assert not probe(made, before, None).advanced
+    assert probe(made, after, None).advanced is advanced
 
 
-def test_a_look_at_one_that_is_not_known_tells_nothing() -> None:
-    unknown: Any = rota().looked(Offer("none", ""), media(0, 3), None)
-    assert unknown == Look(None, advanced=False)
+def test_a_probe_of_one_that_is_not_known_tells_nothing() -> None:
+    unknown: Any = rota().probed(Offer("none", ""), media(0, 3), None)
+    assert unknown == Probe(None, advanced=False)
 
 
 def test_what_is_watched_may_be_the_only_rendition() -> None:
@@ -188,21 +188,21 @@ def test_what_is_watched_may_be_the_only_rendition() -> None:
 
 
 @pytest.mark.parametrize("fault", ["fails", "lags"])
-def test_one_that_failed_or_lags_is_looked_at_soon_until_it_was_well_twice(fault: str) -> None:
+def test_one_that_failed_or_lags_is_probed_soon_until_it_was_well_twice(fault: str) -> None:
     made = RenditionRota(every=10.0, each=60.0)
     ladder = MultivariantPlaylist((LOW, MID))
     made.offered(ladder, URL, choose(ladder), 0.0)
-    looks = []
+    probes = []
     for now in range(300):
         if offer := made.turn(float(now)):
-            looks.append(now)
+            probes.append(now)
             behind = 40.0 if fault == "lags" else 0.0
             if now in (60, 70) and fault == "fails":
                 made.failed(offer, float(now))
                 continue
             newest = Segment(now, "x.ts", 4.0, program_time=now - 4.0 - (behind if now in (60, 70) else 0.0))
-            made.looked(offer, MediaPlaylist((newest,), 4.0), Edge(now, float(now)))
-    assert looks == [0, 60, 70, 80, 90, 150, 210, 270]
+            made.probed(offer, MediaPlaylist((newest,), 4.0), Edge(now, float(now)))
+    assert probes == [0, 60, 70, 80, 90, 150, 210, 270]
 
 
 def test_a_large_playlist_is_paid_for_with_time() -> None:

@@ -50,7 +50,7 @@ class FakeGateway:
     async def extraction(self, _: str) -> ExtractionGrant:
         return ExtractionGrant(granted=True)
 
-    async def look(self, look: Look) -> None:
+    async def glance(self, look: Look) -> None:
         self.looks.append(look)
 
 

@@ -14,7 +14,7 @@ from .seen import SegmentSeen
 def transition(
     change: Change, segment: SegmentSeen | None, now: float, measured: Mapping[str, float | str]
 ) -> Transition:
-    """The message for a change that was told at `now` (Unix time), while `segment` was looked at."""
+    """The message for a change that was told at `now` (Unix time), while `segment` was analysed."""
     return Transition(
         id=uuid7(),
         condition=change.condition,

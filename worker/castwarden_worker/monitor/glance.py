@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person wants to see at a glance: a small picture now and then, and the last ten minutes. Sends, never stores.
 
-The role asks for one look every half minute, and at once when a picture condition is raised. A look that cannot be
-sent is forgotten: the next one replaces it anyway.
+One goes out every half minute, and at once when a picture condition is raised; on the wire it is a `Look`. One that
+cannot be sent is forgotten: the next one replaces it anyway.
 """
 
 import asyncio
@@ -31,7 +31,9 @@ from .thumbnail import thumbnail
 from .view import View
 
 log = get_logger(__name__)
-SENT = Counter("castwarden_worker_looks_sent_total", "Thumbnails and measurements by what became of them", ["outcome"])
+SENT = Counter(
+    "castwarden_worker_glances_sent_total", "Thumbnails and measurements by what became of them", ["outcome"]
+)
 POINT_SECONDS = 10
 _POINTS = 60
 _EVERY_SECONDS = 30.0
@@ -165,13 +167,13 @@ class Glances:
             if (shown := self._show()) is not None:
                 self._strip.sample(shown.view, shown.state, self._clock())
                 if urgent or loop.time() >= due:
-                    await self._look(shown)
+                    await self._glance(shown)
                     due = loop.time() + (_EVERY_SECONDS if self._sent else _UNTIL_FIRST_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
                     await self._hurry.wait()
 
-    async def _look(self, shown: Shown) -> None:
+    async def _glance(self, shown: Shown) -> None:
         """Sends, unless nothing at all has happened since the last time. A picture goes once."""
         fresh = shown.picture if shown.picture is not self._sent else None
         was_idle, self._idle = self._idle, self._strip.is_idle
@@ -188,7 +190,7 @@ class Glances:
             await self._send(look)
         except (Unavailable, Refused, Gone, Fenced) as error:
             SENT.labels(type(error).__name__.lower()).inc()
-            log.debug("look_not_sent", reason=type(error).__name__, error=str(error))
+            log.debug("glance_not_sent", reason=type(error).__name__, error=str(error))
         else:
             SENT.labels("taken").inc()
             self._sent = shown.picture

@@ -26,7 +26,7 @@ from .looks import Looks
 from .shut_out import ShutOut
 from .sources import Opener, Source
 from .teller import Fact, Teller
-from .watch import Outcome as Seen
+from .watch import Outcome as Watched
 from .watch import Watch
 
 log = get_logger(__name__)
@@ -60,7 +60,7 @@ class StreamRole:
         self._known = assignment  # with all that we told since
         self._unheard: list[Transition] | None = [] if assignment is work.assignments.fallback else None
         self._looks = Looks()
-        self._sight: Outcome | None = None
+        self._found: Outcome | None = None
         self._over = assignment.stream is StreamState.ENDED
         self._watching = False
         self._analysed = 0
@@ -69,7 +69,7 @@ class StreamRole:
         self._round: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
         self._teller = Teller(work.reporter, work.assignments, self._to_keep)
-        self._glances = Glances(assignment.resource, self._show, work.gateway.look)
+        self._glances = Glances(assignment.resource, self._show, work.gateway.glance)
         self._told: set[UUID] = set()
         self._sent: tuple[float, MonitorObservation] | None = None
         work.health.ready_while("source", self._unready)
@@ -157,7 +157,7 @@ class StreamRole:
             outcome = Blocked("not_a_playlist", outcome.message)  # it was one before: a page is in its place now
         now = asyncio.get_running_loop().time()
         self._looks.took(outcome, now)
-        self._sight = outcome
+        self._found = outcome
         await self._conclude(outcome, now)
         doubted = self._started and not self._over
         interval = self._spec.look_interval.total_seconds()
@@ -178,7 +178,7 @@ class StreamRole:
                 return Ended()
             self._over = False
             self._watch = self._new_watch(StreamState.UNKNOWN, self._watch.statistics)
-        self._sight = live
+        self._found = live
         self._analysed = self._watch.statistics.total_segments_analyzed
         self._watching = True
         try:
@@ -188,7 +188,7 @@ class StreamRole:
             return None
         finally:
             self._watching = False
-        if seen is Seen.ENDED:
+        if seen is Watched.ENDED:
             return Ended("endlist_detected")
         if self._watch.statistics.total_segments_analyzed == self._analysed:
             return Blocked("playlist_refused", self._watch.problem or "The playlist cannot be read.")
@@ -219,11 +219,11 @@ class StreamRole:
 
     def _tell_delay(self) -> None:
         """stream.delayed, once per planned start. A look that was not possible is no sign of a delay."""
-        sight, schedule = self._sight, self._spec.schedule
+        found, schedule = self._found, self._spec.schedule
         asked = self._spec.checks.start_delayed.enabled
-        if not asked or self._started or self._over or not isinstance(sight, (Upcoming, NotLive)):
+        if not asked or self._started or self._over or not isinstance(found, (Upcoming, NotLive)):
             return
-        planned = schedule.start if schedule else (sight.start if isinstance(sight, Upcoming) else None)
+        planned = schedule.start if schedule else (found.start if isinstance(found, Upcoming) else None)
         tolerance = schedule.tolerance if schedule else _TOLERANCE
         now = datetime.now(UTC)
         if planned is None or now <= planned + tolerance:
@@ -278,9 +278,9 @@ class StreamRole:
 
     def observation(self) -> MonitorObservation:
         """The state as the gateway keeps it: what the watch saw, unless the looks know better."""
-        seen, sight = self._watch.observation(), self._sight
+        seen, found = self._watch.observation(), self._found
         if self._shut_out.open:
-            reason = sight.reason if isinstance(sight, Blocked) else seen.reason
+            reason = found.reason if isinstance(found, Blocked) else seen.reason
             return seen.model_copy(update={"stream": StreamState.PROBE_BLOCKED, "reason": reason})
         if self._over:
             return seen.model_copy(
@@ -288,14 +288,14 @@ class StreamRole:
             )
         if self._watching or self._started:
             return seen
-        if isinstance(sight, Upcoming):
+        if isinstance(found, Upcoming):
             update = {
                 "stream": StreamState.UPCOMING,
-                "scheduled_start": sight.start,
-                "title": sight.title or seen.title,
+                "scheduled_start": found.start,
+                "title": found.title or seen.title,
             }
             return seen.model_copy(update=update)
-        reason = getattr(sight, "reason", None)
+        reason = getattr(found, "reason", None)
         return seen.model_copy(update={"reason": reason or seen.reason})
 
     def _show(self) -> Shown | None:
@@ -306,9 +306,9 @@ class StreamRole:
     def _unready(self) -> str | None:
         if self._spec.suspend:
             return None
-        if self._sight is None:
+        if self._found is None:
             return "not looked yet"
-        return f"cannot look: {self._sight.reason}" if isinstance(self._sight, (Blocked, Unsupported)) else None
+        return f"cannot look: {self._found.reason}" if isinstance(self._found, (Blocked, Unsupported)) else None
 
     async def _pause(self, seconds: float | None) -> None:
         """Waits, at most until the assignment changes."""

@@ -102,9 +102,9 @@ class SegmentSeen:
     """One segment as accounted for.
 
     `error`: it is broken or could not be had; `remark`: it cannot be read, and that is nobody's fault. `took` and
-    `ttfb` are the seconds of its download in all and to the first byte. `shallow`: it was not looked at as deeply as it
-    should have been, because we are behind. `sought` are the tracks that this rendition is watched for, `announced`
-    those of them that the multivariant playlist promises.
+    `ttfb` are the seconds of its download in all and to the first byte. `shallow`: it was not examined as it should
+    have been, because we are behind. `sought` are the tracks that this rendition is watched for, `announced` those of
+    them that the multivariant playlist promises.
     """
 
     at: Moment
@@ -123,7 +123,7 @@ class SegmentSeen:
     ttfb: float | None = None
     shallow: bool = False
     arrived: float | None = None  # Unix time of the load that announced it
-    waited: float = 0.0  # seconds from its announcement until it was looked at
+    waited: float = 0.0  # seconds from its announcement until it was analysed
     sought: frozenset[Kind] = BOTH
     announced: frozenset[Kind] = frozenset()
 

@@ -30,7 +30,7 @@ from .seen import Kind
 
 _TIMEOUT = 10.0
 _PLAYLISTS = (".m3u8", ".m3u", ".mpd")
-_LOOK = aiohttp.ClientTimeout(total=_TIMEOUT, sock_connect=5.0)
+_SNIFFING = aiohttp.ClientTimeout(total=_TIMEOUT, sock_connect=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Opener:
         if urlsplit(source.url).path.lower().endswith(_PLAYLISTS):
             return False
         try:
-            async with get_following(self._session, source.url, headers=source.headers, timeout=_LOOK) as response:
+            async with get_following(self._session, source.url, headers=source.headers, timeout=_SNIFFING) as response:
                 endless = response.status == 200 and response.content_length is None
                 return endless and is_continuous(await _head(response))
         except (aiohttp.ClientError, OSError, TimeoutError):

@@ -25,7 +25,7 @@ _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, tex
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Polled:
     """What one request brought."""
 
     feed: FeedObservation
@@ -40,12 +40,12 @@ async def poll_feed(work: Work) -> int:
         return 1
     url = feed_url(assignment.spec.source, work.settings.youtube_feed_url)
     async with outbound_session(work.settings.outbound_allow, total=60, connect=10) as session:
-        look = await look_at(session, url, assignment.validators)
-    log.info("feed_polled", url=url, status=look.feed.http_status, error=look.feed.error, videos=len(look.videos))
+        polled = await poll(session, url, assignment.validators)
+    log.info("feed_polled", url=url, status=polled.feed.http_status, error=polled.feed.error, videos=len(polled.videos))
     # The feed's validators go last: a 304 must never hide videos that were not reported.
-    for portion in portions(look.videos):
+    for portion in portions(polled.videos):
         await work.reporter.tell(assignment.epoch, videos=portion)
-    await work.reporter.tell(assignment.epoch, feed=look.feed)
+    await work.reporter.tell(assignment.epoch, feed=polled.feed)
     return 0 if await work.reporter.told(PATIENCE_SECONDS) else 1
 
 
@@ -69,7 +69,7 @@ def feed_url(source: ChannelSource, youtube_template: str) -> str:
     return source.feed_url or youtube_template.replace("{channel_id}", source.youtube_channel_id or "")
 
 
-async def look_at(session: aiohttp.ClientSession, url: str, validators: FeedValidators) -> Look:
+async def poll(session: aiohttp.ClientSession, url: str, validators: FeedValidators) -> Polled:
     """One conditional GET. Never raises: what went wrong is the feed's state."""
     now = datetime.now(UTC)
     headers = {"Accept": _ACCEPT}
@@ -86,20 +86,20 @@ async def look_at(session: aiohttp.ClientSession, url: str, validators: FeedVali
         reason = "timeout"
     except aiohttp.ClientError as error:
         reason = f"unreachable: {error}"
-    return Look(FeedObservation(polled_at=now, validators=validators, error=reason))
+    return Polled(FeedObservation(polled_at=now, validators=validators, error=reason))
 
 
-async def _read(response: aiohttp.ClientResponse, now: datetime, validators: FeedValidators) -> Look:
+async def _read(response: aiohttp.ClientResponse, now: datetime, validators: FeedValidators) -> Polled:
     status = response.status
     if status == 304:
-        return Look(FeedObservation(polled_at=now, http_status=status, validators=validators))
+        return Polled(FeedObservation(polled_at=now, http_status=status, validators=validators))
     if status != 200:
-        return Look(FeedObservation(polled_at=now, http_status=status, validators=validators, error=f"HTTP {status}"))
+        return Polled(FeedObservation(polled_at=now, http_status=status, validators=validators, error=f"HTTP {status}"))
     try:
         feed = read_feed(await read_limited(response, LARGEST_FEED), str(response.url))
     except NotAFeed as error:
-        return Look(FeedObservation(polled_at=now, http_status=status, validators=validators, error=str(error)))
+        return Polled(FeedObservation(polled_at=now, http_status=status, validators=validators, error=str(error)))
     if feed.skipped:
         log.warning("feed_entries_skipped", count=feed.skipped)
     fresh = FeedValidators(etag=response.headers.get("ETag"), last_modified=response.headers.get("Last-Modified"))
-    return Look(FeedObservation(polled_at=now, http_status=status, title=feed.title, validators=fresh), feed.videos)
+    return Polled(FeedObservation(polled_at=now, http_status=status, title=feed.title, validators=fresh), feed.videos)

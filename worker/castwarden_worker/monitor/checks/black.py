@@ -11,7 +11,7 @@ from castwarden_model.resources.checks import Checks
 from ..episode import Change
 from ..seen import Picture
 from .base import PictureCheck
-from .dark import Darkness, Look
+from .dark import Darkness, Scene
 
 
 class Black(PictureCheck):
@@ -27,7 +27,7 @@ class Black(PictureCheck):
         self._darkness = Darkness.of(spec)
 
     def judge(self, picture: Picture) -> bool:
-        return self._darkness.see(picture).look is Look.BLACK
+        return self._darkness.see(picture).scene is Scene.BLACK
 
     def observe(self, picture: Picture) -> Change | None:
         self._dark, self._luma = picture.dark_area(self._darkness.luma), picture.brightness

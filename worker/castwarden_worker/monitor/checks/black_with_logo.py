@@ -12,7 +12,7 @@ from castwarden_model.resources.checks import Checks
 from ..episode import Change, Moment
 from ..seen import Picture
 from .base import LULL, PictureCheck
-from .dark import Darkness, Look, Mask, Seen
+from .dark import Darkness, Impression, Mask, Scene
 
 _BLINK = 3.0  # seconds for which it may be gone
 _SAME = 0.6  # overlap over union of two masks of the same thing
@@ -42,7 +42,7 @@ class BlackWithLogo(PictureCheck):
         seen = self._darkness.see(picture)
         bad = self._goes_on(picture, seen)
         gone, self._gone = self._gone, None
-        if seen.look is Look.LOGO:
+        if seen.scene is Scene.LOGO:
             if self._thing is None or not bad:
                 self._thing, self._since = seen.thing, picture.at
             self._dark, self._logo = picture.dark_area(self._darkness.logo_luma), seen.logo_area
@@ -52,10 +52,10 @@ class BlackWithLogo(PictureCheck):
             self._thing = self._since = None
         return self.episode.observe(picture.at, bad, since=self._since if bad else gone)
 
-    def _goes_on(self, picture: Picture, seen: Seen) -> bool:
+    def _goes_on(self, picture: Picture, seen: Impression) -> bool:
         """Whether there is a logo, and the same as before, or it is gone for a moment."""
-        if self._thing is None or seen.look is not Look.BLACK:
-            return seen.look is Look.LOGO and (self._thing is None or _same(self._thing, seen.thing))
+        if self._thing is None or seen.scene is not Scene.BLACK:
+            return seen.scene is Scene.LOGO and (self._thing is None or _same(self._thing, seen.thing))
         return self._gone is None or picture.at.media - self._gone.media < _BLINK
 
     def measured(self) -> Mapping[str, float | str]:

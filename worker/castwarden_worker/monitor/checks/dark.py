@@ -22,7 +22,7 @@ _COLOURED = 32  # difference of chroma to grey, of 255, from which on a dark col
 _NEIGHBOURS = 4  # bright samples in 3 x 3, itself included: a thing is no speck and no line at the picture's edge
 
 
-class Look(Enum):
+class Scene(Enum):
     """What there is to see."""
 
     BLACK = "black"
@@ -31,15 +31,15 @@ class Look(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One picture. `thing` is where the logo is; `logo_area` the share of the picture that it takes with its box."""
+class Impression:
+    """What one picture shows. `thing` is where the logo is; `logo_area` the share that it takes with its box."""
 
-    look: Look
+    scene: Scene
     thing: Mask | None = None
     logo_area: float = 0.0
 
 
-_LIT = Seen(Look.LIT)
+_LIT = Impression(Scene.LIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Darkness:
         """Whether it is black but for what may be seen in the rest."""
         return picture.dark_area(self.luma) >= self.area and not self._coloured(picture)
 
-    def see(self, picture: Picture) -> Seen:
+    def see(self, picture: Picture) -> Impression:
         """What there is to see. About a comparison of the plane with a level, unless the picture is mostly dark."""
         dark_area = picture.dark_area(max(self.luma, self.logo_luma))
         if dark_area < self.area - self.logo_area or self._coloured(picture):
@@ -71,18 +71,18 @@ class Darkness:
         least = max(2.0, _LEAST * picture.luma.size)
         shining = picture.level(max(2 * self.luma, self.luma + 0.1))
         if dark and np.count_nonzero(thing & (picture.luma > shining)) < least:
-            return Seen(Look.BLACK)
+            return Impression(Scene.BLACK)
         logo = self._logo(picture, thing) if np.count_nonzero(thing) >= least else None
         if logo is None:
             return _LIT
-        return logo if self.logo else Seen(Look.BLACK if dark else Look.LIT)
+        return logo if self.logo else Impression(Scene.BLACK if dark else Scene.LIT)
 
     def _coloured(self, picture: Picture) -> bool:
         """Whether more of it is in colour than a logo may be."""
         limit = max(self.logo_area, 1 - self.area)
         return any(_off_grey(plane) > limit * plane.size for plane in (picture.u, picture.v) if plane is not None)
 
-    def _logo(self, picture: Picture, thing: Mask) -> Seen | None:
+    def _logo(self, picture: Picture, thing: Mask) -> Impression | None:
         """The thing is a logo when it is bounded and near the border; there may be one in every corner."""
         height, width = thing.shape
         boxes = 0
@@ -103,7 +103,7 @@ class Darkness:
         area = boxes / thing.size
         if area > self.logo_area or outside > (1 - self.area) * thing.size:
             return None
-        return Seen(Look.LOGO, thing, area)
+        return Impression(Scene.LOGO, thing, area)
 
 
 def _off_grey(plane: Plane) -> int:

@@ -17,7 +17,7 @@ from ..episode import Change, Moment
 from ..seen import Picture, Plane
 from .base import LULL, PictureCheck
 from .blank import Blank
-from .dark import Darkness, Look
+from .dark import Darkness, Scene
 
 Blocks = NDArray[np.float32]
 
@@ -118,7 +118,7 @@ class Freeze(PictureCheck):
 
     def _still(self, picture: Picture) -> _Still:
         if self._newest is None or self._newest[0] is not picture:
-            plain = self._darkness.see(picture).look is not Look.LIT or self._blank.judge(picture)
+            plain = self._darkness.see(picture).scene is not Scene.LIT or self._blank.judge(picture)
             self._newest = picture, _Still(picture.at, None if plain else _blocks(picture.luma))
         return self._newest[1]
 

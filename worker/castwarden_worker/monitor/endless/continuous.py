@@ -23,7 +23,7 @@ from .stretches import SECONDS, Stretch
 from .taps import SILENT, Tap
 
 _BACKLOG = 16  # stretches waiting; what is older is skipped and counts as missed
-_LATE = 15.0  # seconds that a stretch may wait and still be looked at deeply
+_LATE = 15.0  # seconds that a stretch may wait and still be examined
 _PATIENCE = 3  # failures in a row before the source is given up
 _LONGEST_WAIT = 15.0
 _CLOSED_FOR = 60.0
@@ -139,7 +139,7 @@ class Continuous:
             await to_its_end(self._analyse(job, dropped))
 
     async def _analyse(self, job: _Job, missed: float) -> None:
-        """A stretch that has waited long is not looked at deeply."""
+        """A stretch that has waited too long is not examined."""
         if missed:
             self.analyzer.skip(missed)
         waited = asyncio.get_running_loop().time() - job.arrived

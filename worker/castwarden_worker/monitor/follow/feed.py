@@ -18,7 +18,7 @@ from .tracker import Arrival, Tracker, Update
 
 _BACKLOG = 32  # segments waiting; live media beyond that is skipped and counts as missed
 _PATIENCE = 2  # refusals in a row before the source is resolved again: a URL that expired is no fault of the stream
-_LATE, _LATE_SECONDS = 3, 15.0  # durations, and seconds, that a segment may wait and still be looked at deeply
+_LATE, _LATE_SECONDS = 3, 15.0  # durations, and seconds, that a segment may wait and still be examined
 _FIRST_PATIENCE = 5  # failures of any kind before the first playlist
 
 
@@ -137,7 +137,7 @@ class Feed:
         return payload
 
     async def _analyse(self, job: Job, found: Payload | StreamError | None, missed: float, *, late: bool) -> None:
-        """`late`: segments before it were skipped already. One that has waited long is not looked at deeply."""
+        """`late`: segments before it were skipped already. One that has waited too long is not examined."""
         segment = job.arrival.segment
         if missed:
             self.analyzer.skip(missed)

@@ -45,7 +45,7 @@ class Wish:
 class _Mode(Enum):
     SEGMENT = auto()  # waits for the next segment
     PART = auto()  # the next segment is late: waits for its next part
-    PLAIN = auto()  # nothing comes: looks now and then
+    PLAIN = auto()  # nothing comes: asks now and then
 
 
 class Asking:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at the renditions that are not watched, one at a time: only at their playlists, never at their media."""
+"""Probes the renditions that are not watched, one at a time: their playlists alone, never their media."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from .renditions import Choice, choose
 from .rota import GONE, Edge, Offer, RenditionRota
 
 _TIMEOUT = 10.0
-_REREAD = 120.0  # seconds between two looks at the multivariant playlist, at least
+_REREAD = 120.0  # seconds between two loads of the multivariant playlist, at least
 _REREAD_RATE = 100.0  # bytes per second that these may cost: some are as large as a minute of the smallest rendition
 
 
@@ -50,7 +50,7 @@ class RenditionProber:
         self._take(page)
 
     async def run(self) -> None:
-        """Looks on until it is cancelled."""
+        """Probes on until it is cancelled."""
         while True:
             now = self._monotonic()
             wait = self._rota.wait(now)
@@ -59,9 +59,9 @@ class RenditionProber:
             if self._monotonic() >= self._reread_at:
                 await self._reread()
             elif offer := self._rota.turn(self._monotonic()):
-                await self._on_seen(await self._look(offer))
+                await self._on_seen(await self._probe(offer))
 
-    async def _look(self, offer: Offer) -> RenditionSeen:
+    async def _probe(self, offer: Offer) -> RenditionSeen:
         try:
             if not self._rota.is_offered(offer):
                 raise PlaylistError(GONE)
@@ -71,8 +71,8 @@ class RenditionProber:
         except StreamError as error:
             self._rota.failed(offer, self._monotonic())
             return RenditionSeen(self._at(), offer.name, str(error))
-        look = self._rota.looked(offer, playlist, self._edge())
-        return RenditionSeen(self._at(), offer.name, None, look.lag, look.advanced)
+        probe = self._rota.probed(offer, playlist, self._edge())
+        return RenditionSeen(self._at(), offer.name, None, probe.lag, probe.advanced)
 
     async def _reread(self) -> None:
         """A multivariant playlist that cannot be loaded says nothing of its renditions."""

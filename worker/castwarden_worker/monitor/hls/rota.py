@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose turn it is to be looked at, of the renditions that are not watched. Pure: time is passed in."""
+"""Whose turn it is to be probed, of the renditions that are not watched. Pure: time is passed in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from .renditions import Choice
 
 _MOST = 20  # renditions; there are pages that offer hundreds
 _ALIGNED = 3  # sequences by which renditions may differ that count alike
-_DOUBTS = 2  # looks that went well before it may wait for its turn like all others
-_RATE = 100.0  # bytes per second that looks may cost: the smallest picture takes some ten thousand
+_DOUBTS = 2  # probes that went well before it may wait for its turn like all others
+_RATE = 100.0  # bytes per second that probes may cost: the smallest picture takes some ten thousand
 _LAGGING = 15.0  # seconds
 GONE = "it is no longer offered"
 
@@ -32,8 +32,8 @@ class _Known:
     offer: Offer
     due: float
     offered: bool = True
-    doubts: int = 0  # looks that are still to be taken soon, because of what was seen
-    newest: tuple[int, float | None] | None = None  # sequence and programme date of the last segment at the last look
+    doubts: int = 0  # probes that are still to be taken soon, because of what was seen
+    newest: tuple[int, float | None] | None = None  # sequence and programme date of the last segment at the last probe
     aligned: bool | None = None  # whether it is numbered as the watched one is
 
 
@@ -50,8 +50,8 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look tells: seconds behind the watched rendition (None when not known), and whether it went on."""
+class Probe:
+    """What one probe tells: seconds behind the watched rendition (None when not known), and whether it went on."""
 
     lag: float | None
     advanced: bool
@@ -103,7 +103,7 @@ class RenditionRota:
         return None if due is None else max(0.0, due - now, self._next - now)
 
     def turn(self, now: float) -> Offer | None:
-        """Whose turn it is now. One that is no longer offered has its turns too: looking at it is an error, `GONE`."""
+        """Whose turn it is now. One that is no longer offered has its turns too: probing it is an error, `GONE`."""
         known = min(self._known.values(), key=lambda known: known.due, default=None)
         if known is None or known.due > now or self._next > now:
             return None
@@ -115,7 +115,7 @@ class RenditionRota:
         return offer.name in self._known and self._known[offer.name].offered
 
     def cost(self, size: int, now: float) -> None:
-        """A look at a playlist took so many bytes: large ones are paid for with time."""
+        """The probe of a playlist took so many bytes: large ones are paid for with time."""
         self._next = max(self._next, now + size / _RATE)
 
     def failed(self, offer: Offer, now: float) -> None:
@@ -123,20 +123,20 @@ class RenditionRota:
         if known := self._known.get(offer.name):
             known.due, known.doubts = now + self._every, _DOUBTS
 
-    def looked(self, offer: Offer, playlist: MediaPlaylist, watched: Edge | None) -> Look:
-        """Compares what was loaded with the look before, and with how far the watched rendition is."""
+    def probed(self, offer: Offer, playlist: MediaPlaylist, watched: Edge | None) -> Probe:
+        """Compares what was loaded with the probe before, and with how far the watched rendition is."""
         known = self._known.get(offer.name)
         if known is None or not playlist.segments:
-            return Look(None, advanced=False)
+            return Probe(None, advanced=False)
         newest = playlist.segments[-1]
         now = (newest.sequence, newest.program_time)
         before, known.newest = known.newest, now
         advanced = before is not None and now != before and (now[0] > before[0] or _later(now[1], before[1]))
-        look = Look(_lag(known, playlist, watched), advanced)
+        probe = Probe(_lag(known, playlist, watched), advanced)
         known.doubts = max(0, known.doubts - 1)
-        if (look.lag or 0.0) > _LAGGING or (before is not None and not advanced):
+        if (probe.lag or 0.0) > _LAGGING or (before is not None and not advanced):
             known.doubts, known.due = _DOUBTS, min(known.due, self._next)
-        return look
+        return probe
 
 
 def _later(one: float | None, other: float | None) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One rendition's segments, from bytes to changes: demux, put on the timeline, look and listen. Runs in a thread."""
+"""One rendition's segments, from bytes to changes: demux, put on the timeline, see and listen. Runs in a thread."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from .timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What one segment is, and what looking at it changed."""
+    """What one segment is, and what examining it changed."""
 
     seen: SegmentSeen
     changes: tuple[Change, ...] = ()
@@ -117,7 +117,7 @@ class Analyzer:
         changes: list[Change] = []
         decoded = self.eyes.decoded
         if media.video and self._video:
-            changes += self.eyes.look(media.video, place, until)
+            changes += self.eyes.see(media.video, place, until)
         if media.audio and self._audio:
             changes += self.ears.listen(media.audio, place)
         if self.eyes.decoded > decoded:

@@ -64,7 +64,7 @@ class Ears:
         return changes
 
     def keep(self, track: Track, place: Place) -> None:
-        """Takes one segment's sound without decoding any: there is no time. A later look may come back to it."""
+        """Takes one segment's sound without decoding any: there is no time. What comes later may go back to it."""
         own = [Sample(sample.pts, bytes(sample.data), sample.key) for sample in track.samples]  # not the whole segment
         self._take(track, own, place)
         kept = self.kept

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows pictures to the checks: few while all is well, every frame where a verdict is on its way, or all by order.
 
-Compressed groups of pictures are kept for a while. The first suspicious keyframe makes it look back at those that were
+Compressed groups of pictures are kept for a while. The first suspicious keyframe makes it go back to those that were
 let pass; while an episode is about to begin or to end, the frames between two keyframes are decoded too. So an episode
 begins and ends on the right frame although hardly any frame is decoded.
 """
@@ -18,8 +18,8 @@ from ..seen import Picture
 from .decode import PictureDecoder, Raw
 from .groups import Group, Groups, Place
 
-_LONGEST_INTERVAL = 8.0  # seconds between looks while all is well
-_LOOKS = 4  # in the shortest time in which an alert is raised
+_LONGEST_INTERVAL = 8.0  # seconds between examinations while all is well
+_EXAMINATIONS = 4  # in the shortest time in which an alert is raised
 _LONG = 20.0  # seconds; a group that goes on longer is decoded as it comes
 _DELAY = 32  # pictures that a decoder may keep inside
 
@@ -37,20 +37,20 @@ class Eyes:
         self._checks = checks
         self._groups = Groups()
         self._open: PictureDecoder | None = None
-        self._looks = float("-inf"), float("-inf")  # media time of the look before the last one, and of the last
+        self._examined = float("-inf"), float("-inf")  # media time of the last examination but one, and of the last
 
-    def look(self, track: Track, place: Place, until: Moment) -> list[Change]:
+    def see(self, track: Track, place: Place, until: Moment) -> list[Change]:
         """Takes one segment's pictures; `place` gives a timestamp's moment, `until` is where the segment ends."""
         if self.depth == "Full":
-            return self._look_at_all(track, place)
+            return self._see_all(track, place)
         changes: list[Change] = []
         for group in self._groups.split(track, place):
             changes += self._finish()
             self._groups.add(group)
-            due = group.start.media - self._looks[1] >= self._interval
+            due = group.start.media - self._examined[1] >= self._interval
             if due or self._watchful or self._groups.full:
                 changes += self._catch_up()
-            self._groups.forget(self._looks[0] if any(check.lookback > 1 for check in self._active) else None)
+            self._groups.forget(self._examined[0] if any(check.lookback > 1 for check in self._active) else None)
         changes += self._confirm(until)
         self._groups.drop_frames()
         if not self._groups.running:
@@ -58,7 +58,7 @@ class Eyes:
         return changes
 
     def keep(self, track: Track, place: Place) -> None:
-        """Takes one segment's pictures without decoding any: there is no time. A later look may come back to them."""
+        """Takes one segment's pictures without decoding any: there is no time. What comes later may go back to them."""
         if self._groups.running or self.depth == "Full":
             self._groups.tear()
         self._open = None
@@ -84,7 +84,7 @@ class Eyes:
 
     @property
     def _interval(self) -> float:
-        return min(_LONGEST_INTERVAL, min((check.raise_after for check in self._active), default=60.0) / _LOOKS)
+        return min(_LONGEST_INTERVAL, min((check.raise_after for check in self._active), default=60.0) / _EXAMINATIONS)
 
     @property
     def _shortest(self) -> float:
@@ -97,7 +97,7 @@ class Eyes:
             self._open = PictureDecoder(track)
         return self._open
 
-    def _look_at_all(self, track: Track, place: Place) -> list[Change]:
+    def _see_all(self, track: Track, place: Place) -> list[Change]:
         changes: list[Change] = []
         before = self.decoded
         for raw in self._decoder(track).running(self._groups.pass_through(track)):
@@ -108,23 +108,23 @@ class Eyes:
         return changes
 
     def _catch_up(self) -> list[Change]:
-        """Looks at the newest keyframe, and at those before it that were let pass unless it is innocent."""
+        """Examines the newest keyframe, and those before it that were let pass unless it is innocent."""
         newest = self._groups[-1]
         key = self._key(newest)
         watchful = self._watchful
         innocent = key is not None and not any(check.flips(key) for check in self._active)
-        before, last = self._looks
-        self._looks = last, newest.start.media
+        before, last = self._examined
+        self._examined = last, newest.start.media
         if not watchful and innocent and key is not None:
-            self._groups.set_looked()
+            self._groups.set_examined()
             return [change for check in self._active if (change := check.observe(key))]
         if key and not watchful and any(check.lookback > 1 and check.judge(key) for check in self._active):
-            # What repeats the picture of the last look may have begun right after the look before that one.
-            self._groups.look_again(before)
+            # What repeats the picture examined last may have begun right after the one examined before that one.
+            self._groups.examine_again(before)
         changes: list[Change] = []
         for index, group in enumerate(self._groups):
-            if not group.looked:
-                group.looked = True
+            if not group.examined:
+                group.examined = True
                 changes += self._step(index)
                 self._groups.drop_frames(before=self._groups.before(index, 2))
         return changes
@@ -153,7 +153,7 @@ class Eyes:
         changes: list[Change] = []
         if until.media - last.start.media > min(self._shortest, _LONG) or self._groups.full:
             changes += self._run_on(last)
-        for check in self._active if last.looked else ():
+        for check in self._active if last.examined else ():
             if check.episode.due_by(until.media):
                 changes += self._feed(check, last)
                 if change := check.episode.hold(until):
@@ -162,7 +162,7 @@ class Eyes:
 
     def _run_on(self, group: Group) -> list[Change]:
         """A long group hides what happens between its keyframes: all its frames are shown, each once."""
-        changes = [] if group.looked else self._catch_up()
+        changes = [] if group.examined else self._catch_up()
         decoder = self._decoder(group.track)
         if not group.running:
             decoder.drain()

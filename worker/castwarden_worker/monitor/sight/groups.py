@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compressed groups of pictures that are kept because somebody may still want to look at them. Used by `eyes.py`."""
+"""Compressed groups of pictures that are kept because they may still have to be examined. Used by `eyes.py`."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +12,8 @@ from ..media.tracks import Sample, Track
 from ..seen import Picture
 
 _MAX_KEPT = 16 * 2**20  # bytes of compressed pictures
-_MAX_GROUPS = 1000  # of them, when timestamps hardly move: more than two looks apart at 60 keyframes a second
-_BEFORE = 2  # groups that are kept although they were looked at …
+_MAX_GROUPS = 1000  # of them, when timestamps hardly move: more than two examinations apart at 60 keyframes a second
+_BEFORE = 2  # groups that are kept although they were examined …
 _SPAN = 1.0  # … and seconds, when groups are short: a picture must stand for a while to count as standing …
 _MAX_BEFORE = 250  # … which takes no more groups than this
 
@@ -29,7 +29,7 @@ class Group:
     place: Place
     start: Moment
     key: Picture | None = None
-    looked: bool = False
+    examined: bool = False
     running: bool = False  # decoded as it comes; its samples are not kept
     fed: dict[str, float] = field(default_factory=dict)  # per check: media time up to which frames were shown to it
     frames: list[Picture] | None = None
@@ -120,15 +120,15 @@ class Groups(Sequence[Group]):
             if not self._torn:
                 yield sample
 
-    def set_looked(self) -> None:
+    def set_examined(self) -> None:
         for group in self._groups:
-            group.looked = True
+            group.examined = True
 
-    def look_again(self, after: float) -> None:
-        """At all that begin after this media time."""
+    def examine_again(self, after: float) -> None:
+        """All that begin after this media time."""
         for group in self._groups:
             if group.start.media > after:
-                group.looked = False
+                group.examined = False
 
     def before(self, index: int, count: int) -> int:
         """Where to begin, to have `count` groups before the one at `index`, and if it is more than one, some time."""
@@ -140,8 +140,8 @@ class Groups(Sequence[Group]):
         return first
 
     def forget(self, since: float | None) -> None:
-        """Keeps what may still be looked at: all that was let pass, two groups before it, and all from `since` on."""
-        unseen = next((at for at, group in enumerate(self._groups) if not group.looked), len(self._groups))
+        """Keeps what may still be examined: all that was let pass, two groups before it, and all from `since` on."""
+        unseen = next((at for at, group in enumerate(self._groups) if not group.examined), len(self._groups))
         first = self.before(unseen, _BEFORE)
         if since is not None and not self.full:
             first = min(first, next((at for at, one in enumerate(self._groups) if one.start.media >= since), first))
