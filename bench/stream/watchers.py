@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """One worker process that watches a stream `count` times: `python -m bench.stream.watchers URL DEPTH COUNT [SECONDS]`.
 
-It does what the role monitor does with a stream, without a gateway to report to, and prints one line per fact: Unix
-time, condition, state. SECONDS is the time after which black, freeze and silence are raised.
+It does what the role monitor does with a stream, and with many what a shared Pod does, without a gateway to report to.
+It prints one line per fact: Unix time, condition, state. SECONDS is the time after which black, freeze and silence are
+raised.
 """
 
 import asyncio
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
 sys.modules["rich"] = None  # type: ignore[assignment]  # the worker's image does not have it; structlog would load it
@@ -18,13 +20,17 @@ from castwarden_base.run import run  # noqa: E402
 from castwarden_model.messages import Occurrence, Transition  # noqa: E402
 from castwarden_model.resources.monitor import MonitorSpec  # noqa: E402
 from castwarden_worker.monitor.watch import Source, Watch  # noqa: E402
+from castwarden_worker.settings import PackedSettings  # noqa: E402
 
 
 async def main(url: str, depth: str, count: int, seconds: float | None) -> int:
     raised = {"raiseAfter": f"{seconds or 30:g}s"}
     checks = dict.fromkeys(("black", "freeze", "silence"), raised) if seconds else {}
     spec = MonitorSpec.model_validate({"source": {"url": url}, "depth": depth, "checks": checks})
-    async with outbound_session([ip_network("127.0.0.0/8")], total=60) as session:
+    if count > 1:
+        threads = PackedSettings.model_fields["threads"].default
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
+    async with outbound_session([ip_network("127.0.0.0/8")], total=60, limit=0, limit_per_host=0) as session:
         watches = [Watch(session, spec, _tell, whole=True) for _ in range(count)]
         await asyncio.gather(*(watch.run(Source(url)) for watch in watches))
     return 0

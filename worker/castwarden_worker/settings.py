@@ -67,7 +67,7 @@ class PackedSettings(ProcessSettings):
 
     pool: str = Field("default", alias="CASTWARDEN_POOL", description="The pool that its Pod belongs to, for its log")
     threads: int = Field(
-        4, alias="CASTWARDEN_THREADS", ge=1, le=64, description="Threads that decode, for all its streams together"
+        2, alias="CASTWARDEN_THREADS", ge=1, le=64, description="Threads that decode, for all its streams together"
     )
     recycle_rss_mib: int = Field(
         0, alias="CASTWARDEN_RECYCLE_RSS_MIB", ge=0, description="Memory held at which it asks to be replaced; 0: never"

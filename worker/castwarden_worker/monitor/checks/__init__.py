@@ -83,6 +83,8 @@ class CheckSet:
         """Takes new settings; what the checks remember stays."""
         for check in self:
             check.configure(spec)
+        facts: tuple[Check, ...] = (*self.segments, *self.playlists, *self.renditions)
+        self._off = [check for check in facts if not check.enabled]
 
     def __iter__(self) -> Iterator[Check]:
         return iter(self._all.values())
@@ -122,12 +124,8 @@ class CheckSet:
         return _shown(self.renditions, seen, seen.at)
 
     def clock(self, seen: ClockSeen) -> list[Change]:
-        idle: tuple[Check, ...] = (
-            *self.segments,
-            *self.playlists,
-            *self.renditions,
-        )  # one that was switched off closes at the next tick
-        return _shown(self.clocks, seen, seen.at) + [change for check in idle if (change := check.settle(seen.at))]
+        """A check that was switched off closes at the next tick, whether or not anything arrives."""
+        return _shown(self.clocks, seen, seen.at) + [change for check in self._off if (change := check.settle(seen.at))]
 
 
 def _shown(checks: Iterable[FactCheck[Any]], seen: Any, at: Moment) -> list[Change]:

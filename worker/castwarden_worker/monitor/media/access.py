@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 _START = b"\0\0\1"
-_H264_SLICES = range(1, 6)
+_H264_SLICES = frozenset(range(1, 6))
 _H264_SEI = 6
 _H264_KEYS = (5, 7)  # an IDR slice, or parameter sets, which come before pictures that can be joined at
 _HEVC_KEYS = range(16, 22)
@@ -34,32 +34,38 @@ def mpeg_layer(data: bytes | memoryview) -> str:
 
 
 def _is_h264_key(data: bytes) -> bool | None:
-    for at, end in _units(data):
+    for at in _units(data):
         kind = data[at] & 0x1F
+        if kind in _H264_SLICES:
+            return kind in _H264_KEYS
         if kind in _H264_KEYS:
             return True
-        if kind in _H264_SLICES:
-            return False
-        if kind == _H264_SEI and _recovers_here(data[at + 1 : end]):
+        if kind == _H264_SEI and _recovers_here(data[at + 1 : _end(data, at)]):
             return True
     return None
 
 
 def _is_hevc_key(data: bytes) -> bool | None:
-    kinds = (data[at] >> 1 & 0x3F for at, _ in _units(data))
+    kinds = (data[at] >> 1 & 0x3F for at in _units(data))
     return next((kind in _HEVC_KEYS for kind in kinds if kind in _HEVC_SLICES), None)
 
 
-def _units(data: bytes) -> Iterator[tuple[int, int]]:
-    """(first byte after the start code, end) of the first NAL units."""
+def _units(data: bytes) -> Iterator[int]:
+    """Where the first NAL units begin, after their start codes. The next is looked for only when it is asked for."""
     limit = min(len(data), _MOST_BYTES)
-    at = data.find(_START, 0, limit) + 3
+    at = 0
     for _ in range(_MOST_UNITS):
+        at = data.find(_START, at, limit) + 3
         if not 3 <= at < limit:
             return
-        following = data.find(_START, at, limit)
-        yield at, following if following >= 0 else limit
-        at = following + 3
+        yield at
+
+
+def _end(data: bytes, at: int) -> int:
+    """Where the unit ends that begins there."""
+    limit = min(len(data), _MOST_BYTES)
+    following = data.find(_START, at, limit)
+    return following if following >= 0 else limit
 
 
 def _recovers_here(data: bytes) -> bool:

@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av import Packet
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
@@ -161,41 +162,47 @@ class SoundDecoder:
 
 
 class _Window:
-    """Sound collected for one measurement. Time is counted in samples from the first timestamp."""
+    """Cuts sound into measurements. Time is counted in samples from the first timestamp.
+
+    Frames are joined by FFmpeg: there are dozens a second, and each step in Python costs more than the sound in it.
+    """
 
     def __init__(self, wave: bool) -> None:
-        self.end: float | None = None
+        self.end: float | None = None  # of what was added
         self._rate = 48_000
         self._wanted = wave
-        self._parts: list[Wave] = []
-        self._count = 0
+        self._form: tuple[str, str, int] | None = None
+        self._fifo = AudioFifo()
 
     def add(self, pts: float, frame: AudioFrame) -> list[Level]:
-        """Takes a frame, and gives the measurement that it completes, or that it cannot belong to."""
-        part = _float(frame)
-        rate = frame.sample_rate or 48_000
+        """Takes a frame, and gives the measurements that it completes, or that it cannot belong to."""
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
         done: list[Level] = []
-        if self._parts and (rate != self._rate or part.shape[0] != self._parts[0].shape[0]):
+        if form != self._form:
             done = self.take()
-        self._rate = rate
-        self.end = (pts if self.end is None else self.end) + part.shape[1] / rate
-        self._parts.append(part)
-        self._count += part.shape[1]
-        return done + self.take() if self._count >= _WINDOW * rate else done
+            self._form, self._fifo, self._rate = form, AudioFifo(), frame.sample_rate or 48_000
+        frame.pts = None  # the queue would insist on it, and samples count
+        self._fifo.write(frame)
+        self.end = (pts if self.end is None else self.end) + frame.samples / self._rate
+        wanted = round(_WINDOW * self._rate)
+        while self._fifo.samples >= wanted:
+            done.append(self._measured(self._fifo.samples, wanted))
+        return done
 
     def take(self) -> list[Level]:
-        """The measurement of what was collected, if anything was; time goes on."""
-        if self.end is None or not self._count:
-            return []
-        parts, self._parts = self._parts, []
-        count, self._count = self._count, 0
-        wave = np.concatenate(parts, axis=1)
+        """The measurement of what is left, if anything is; time goes on."""
+        left = self._fifo.samples
+        return [self._measured(left, left)] if left else []
+
+    def _measured(self, left: int, count: int) -> Level:
+        """The first `count` of the `left` samples that lead up to the end."""
+        wave = _float(cast("AudioFrame", self._fifo.read(count)))
         powers = [float(np.dot(channel, channel)) / count for channel in wave]
         peak = max(float(wave.max()), -float(wave.min()))
         channels = tuple(map(_db, powers))
-        seconds = count / self._rate
+        begins = (self.end or 0.0) - left / self._rate
         kept = wave if self._wanted else None
-        return [Level(self.end - seconds, seconds, max(channels), _db(peak * peak), channels, kept, self._rate)]
+        return Level(begins, count / self._rate, max(channels), _db(peak * peak), channels, kept, self._rate)
 
 
 def _packet(sample: Sample) -> "Packet[Any]":
@@ -250,7 +257,7 @@ def _luma_bits(pixel_format: str) -> int:
 
 def _float(frame: AudioFrame) -> Wave:
     """Samples as float of full scale 1, shape (channels, n)."""
-    if frame.format.name == "fltp":  # what AAC and most others decode to, many times a second: no detour
+    if frame.format.name == "fltp":  # what AAC and most others decode to: no detour
         rows = np.empty((len(frame.planes), frame.samples), np.float32)
         for row, plane in zip(rows, frame.planes, strict=True):
             row[:] = np.frombuffer(memoryview(plane), np.float32, frame.samples)
