@@ -73,6 +73,27 @@ def _numbering() -> Iterator[Transport]:
         (regression,),
         faults=(view(older, 80, 86),),
     )
+
+    def alternating(shown: View, now: float) -> View:
+        shown.segments = shown.segments[: -1 if round(now / 2) % 2 else None]
+        return shown
+
+    yield Transport(
+        "two caches, one a segment behind", "sequence regression", healthy(180), faults=(view(alternating),)
+    )
+
+    def swinging(shown: View, now: float) -> View:
+        shown.segments = shown.segments[:-2] if now % 30 < 12 else shown.segments
+        return shown
+
+    swings = Label("sequence_regression", 90, 156, exact=4.0, due=90, clear_due=186)
+    yield Transport(
+        "a cache falls back every half minute",
+        "sequence regression",
+        healthy(240),
+        (swings,),
+        faults=(view(swinging, 88, 160),),
+    )
     second = [
         replace(
             one, name=f"again/{at}.ts", begins=one.begins + 100, published=one.published + 100, discontinuity=at == 0
@@ -120,6 +141,19 @@ def _numbering() -> Iterator[Transport]:
     yield Transport("eight discontinuities in 32 s", "discontinuity sequence", {"main": storm}, (storming,))
 
 
+def _storms() -> Iterator[Transport]:
+    each_segment = marked(tape().aired(240), *range(20, 40))
+    storming = Label("discontinuity", 80, 156, exact=4.0, due=96, clear_due=216)
+    yield Transport(
+        "a discontinuity before every segment", "discontinuity sequence", {"main": each_segment}, (storming,)
+    )
+    five = marked(tape().aired(240), 20, 23, 26, 29, 32)
+    barely = Label("discontinuity", 80, 128, exact=4.0, due=128, clear_due=188)
+    yield Transport("five discontinuities in a minute", "discontinuity sequence", {"main": five}, (barely,))
+    four = marked(tape().aired(240), 20, 24, 28, 32)
+    yield Transport("four discontinuities in a minute", "discontinuity sequence", {"main": four})
+
+
 def _lengths() -> Iterator[Transport]:
     def longer(shown: View, _: float) -> View:
         shown.target = 6
@@ -153,6 +187,8 @@ def _dates() -> Iterator[Transport]:
     yield Transport("dates jump back by 12 s", "PDT", {"main": off(-12, 80)}, (jump,))
     excused = marked(off(12, 80), 20)
     yield Transport("dates jump at a discontinuity", "PDT", {"main": excused})
+    yield Transport("dates jump ahead by 1.5 s", "PDT", {"main": off(1.5, 80)}, (jump,))
+    yield Transport("dates jump back by an hour", "PDT", {"main": off(-_HOUR, 80)}, (jump,))
     yield Transport("dates are 0.6 s off", "PDT", {"main": off(0.6, 80)})
     yield Transport("the origin's clock is an hour slow", "latency", {"main": off(-_HOUR, -1)})
     slow = [replace(one, program_time=one.begins * 0.997) for one in tape().aired(600)]
@@ -171,6 +207,10 @@ def _dates() -> Iterator[Transport]:
     behind = tape().aired(
         560, publish=lambda ends: ends + min(18.0, max(0.0, ends - 340) * 0.3) if ends <= 460 else max(478.0, ends)
     )
+    late = tape().aired(300, publish=lambda ends: ends + 16)
+    yield Transport("segments always come 16 s late", "latency", {"main": late}, window=60)
+    creeping = tape().aired(900, publish=lambda ends: ends + min(9.0, max(0.0, ends - 300) * 0.03))
+    yield Transport("segments come 9 s later and stay so", "latency", {"main": creeping}, window=60)
     growing = Label("latency_growth", 383, 478, exact=6.0)
     yield Transport("segments come ever later", "latency", {"main": behind}, (growing,), window=60)
 
@@ -201,4 +241,4 @@ def _failing() -> Iterator[Transport]:
     )
 
 
-CASES: tuple[Transport, ...] = (*_pace(), *_numbering(), *_lengths(), *_dates(), *_failing())
+CASES: tuple[Transport, ...] = (*_pace(), *_numbering(), *_storms(), *_lengths(), *_dates(), *_failing())

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from .broadcast import Aired, Broadcast, Fault, View
 from .cases import Label
-from .transport import Transport, status, tape, view
+from .transport import Transport, status, tape, text, view
 
 _SIZES = {"main": (160, 90, 200_000), "hd": (1280, 720, 3_000_000), "uhd": (3840, 2160, 12_000_000)}
 _MULTIVARIANT = tuple(
@@ -21,7 +21,8 @@ _MULTIVARIANT = tuple(
         f"{name}.m3u8",
     )
 )
-_ROUND = 90.0  # seconds within which a probe that rotates must have met each rendition three times
+_ROUND = 40.0  # seconds within which a probe that rotates has met a rendition that is gone three times
+_TWICE = 60.0  # … and one that is back, or stands still, twice
 _PART = 1.0
 
 
@@ -35,7 +36,7 @@ def ladder(seconds: float) -> dict[str, Sequence[Aired]]:
 
 def _renditions() -> Iterator[Transport]:
     yield Transport("three renditions", "variants", ladder(300), multivariant=_MULTIVARIANT)
-    missing = Label("rendition_missing", 80, 200, exact=45.0, due=80, clear_due=200, late=_ROUND)
+    missing = Label("rendition_missing", 80, 200, exact=30.0, due=80, clear_due=200, late=_ROUND)
     yield Transport(
         "a rendition answers 404",
         "variants",
@@ -43,6 +44,29 @@ def _renditions() -> Iterator[Transport]:
         (missing,),
         multivariant=_MULTIVARIANT,
         faults=(status(404, 80, 200, r"hd\.m3u8"),),
+    )
+    yield Transport(
+        "two renditions answer 503",
+        "variants",
+        ladder(400),
+        (missing,),
+        multivariant=_MULTIVARIANT,
+        faults=(status(503, 80, 200, r"u?hd\.m3u8"),),
+    )
+    yield Transport(
+        "a rendition is a web page",
+        "variants",
+        ladder(400),
+        (missing,),
+        multivariant=_MULTIVARIANT,
+        faults=(text("<html>gone</html>", 80, 200, r"uhd\.m3u8"),),
+    )
+    yield Transport(
+        "a rendition fails for 9 s",
+        "variants",
+        ladder(300),
+        multivariant=_MULTIVARIANT,
+        faults=(status(404, 80, 89, r"hd\.m3u8"),),
     )
     yield Transport(
         "a rendition fails once",
@@ -56,7 +80,7 @@ def _renditions() -> Iterator[Transport]:
         shown.segments = [segment for segment in shown.segments if segment.ends <= 80]
         return shown
 
-    stale = Label("rendition_stale", 80, 240, exact=45.0, due=110, clear_due=270, late=_ROUND)
+    stale = Label("rendition_stale", 80, 240, exact=45.0, due=110, clear_due=270, late=_TWICE)
     yield Transport(
         "a rendition stands still",
         "variant drift",
@@ -65,6 +89,47 @@ def _renditions() -> Iterator[Transport]:
         multivariant=_MULTIVARIANT,
         window=300,
         faults=(view(standing, 80, 240, "hd"),),
+    )
+
+    yield Transport(
+        "two renditions stand still",
+        "variant drift",
+        ladder(440),
+        (stale,),
+        multivariant=_MULTIVARIANT,
+        window=300,
+        faults=(view(standing, 80, 240, "u?hd"),),
+    )
+    yield Transport(
+        "a rendition stands still for 20 s",
+        "variant drift",
+        ladder(300),
+        multivariant=_MULTIVARIANT,
+        window=300,
+        faults=(view(standing, 80, 100, "hd"),),
+    )
+
+    def undated(shown: View, now: float) -> View:
+        shown.dates = "none"
+        return standing(shown, now) if now >= 80 else shown
+
+    def bare(shown: View, _: float) -> View:
+        shown.dates = "none"
+        return shown
+
+    yield Transport(
+        "a rendition without dates stands still",
+        "variant drift",
+        ladder(440),
+        (stale,),
+        multivariant=_MULTIVARIANT,
+        window=300,
+        faults=(
+            view(undated, 0, 240, "hd"),
+            view(bare, 240, path="hd"),
+            view(bare, path="main"),
+            view(bare, path="uhd"),
+        ),
     )
 
     def behind(shown: View, _: float) -> View:

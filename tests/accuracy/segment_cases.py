@@ -29,6 +29,13 @@ def _errors() -> Iterator[Transport]:
         "three segments are web pages": body(lambda *_: b"<html><body>Not here</body></html>", *_ALWAYS, three),
     }.items():
         yield Transport(name, "segment HTTP", healthy(180), (broken,), faults=(fault,))
+    # The hole is seen when the segment after it comes.
+    leaking = Label("segment_errors", 80, 124, due=96, clear_due=154)
+    yield Transport(
+        "segments lose a fifth for 40 s", "segment HTTP", healthy(220), (leaking,), faults=(_lossy(0.2, 80, 120),)
+    )
+    yield Transport("two segments lose a fifth", "segment HTTP", healthy(160), faults=(_lossy(0.2, 80, 88),))
+    yield Transport("segments lose a twentieth", "segment HTTP", healthy(160), faults=(_lossy(0.05, *_ALWAYS),))
     often = r"(20|22|24|26)\.ts"  # more than 20 % of a minute, never three in a row: the fourth is published at 108 s
     share = Label("segment_errors", 80, 108, due=108, clear_due=138)
     yield Transport("every other segment answers 404", "segment HTTP", healthy(200), (share,), faults=(
@@ -38,6 +45,16 @@ def _errors() -> Iterator[Transport]:
         "two in a row answer 500", "segment HTTP", healthy(160), faults=(status(500, *_ALWAYS, r"2[01]\.ts"),)
     )
     yield Transport("segments are a second late at the edge", "segment HTTP", healthy(160), faults=(_at_edge(1.0),))
+
+
+def _lossy(share: float, begin: float, end: float) -> Fault:
+    """Segments that begin in that time end early by so much of their length."""
+
+    def cut(right: bytes, path: str) -> bytes:
+        begins = int(path.removesuffix(".ts")) * 4.0
+        return right[: round(len(right) * (1 - share)) // 188 * 188] if begin <= begins < end else right
+
+    return body(cut, *_ALWAYS)
 
 
 def _at_edge(seconds: float) -> Fault:
@@ -61,6 +78,11 @@ def _speed() -> Iterator[Transport]:
     )
     yield Transport("segments take 2 s of 4 s", "segment HTTP", healthy(200), faults=(dripping(2.0, *_ALWAYS),))
     yield Transport("the first byte takes 1.5 s", "segment HTTP", healthy(200), faults=(slow(1.5, *_ALWAYS),))
+    # In the 80 s of the fault 18 segments are downloaded instead of 20.
+    behind = Label("slow_delivery", 76, 152, due=106, clear_due=182, late=12.0)
+    yield Transport(
+        "segments take longer than they play", "segment HTTP", healthy(300), (behind,), faults=(dripping(4.4, 80, 160),)
+    )
     yield Transport("slow for 16 s", "segment HTTP", healthy(200), faults=(dripping(3.8, 80, 96),))
 
 

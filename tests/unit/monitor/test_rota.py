@@ -57,7 +57,7 @@ def test_one_that_failed_is_probed_again_soon() -> None:
     assert offer
     made.failed(offer, 0.0)
     again = next(at for at, name in turns(made, 200) if name == offer.name)
-    assert again == 90.0  # after the two whose first turn it is
+    assert again == 65.0  # after the two whose first turn it is
 
 
 def test_it_tells_how_long_to_wait() -> None:
@@ -187,8 +187,16 @@ def test_what_is_watched_may_be_the_only_rendition() -> None:
     assert made.turn(1000.0) is None
 
 
-@pytest.mark.parametrize("fault", ["fails", "lags"])
-def test_one_that_failed_or_lags_is_probed_soon_until_it_was_well_twice(fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "bad", "expected"),
+    [
+        ("fails", (60, 65), [0, 60, 65, 70, 80, 140, 200, 260]),
+        ("lags", (60, 70), [0, 60, 70, 80, 90, 150, 210, 270]),
+    ],
+)
+def test_one_that_failed_or_lags_is_probed_soon_until_it_was_well_twice(
+    fault: str, bad: tuple[int, ...], expected: list[int]
+) -> None:
     made = RenditionRota(every=10.0, each=60.0)
     ladder = MultivariantPlaylist((LOW, MID))
     made.offered(ladder, URL, choose(ladder), 0.0)
@@ -197,16 +205,28 @@ def test_one_that_failed_or_lags_is_probed_soon_until_it_was_well_twice(fault: s
         if offer := made.turn(float(now)):
             probes.append(now)
             behind = 40.0 if fault == "lags" else 0.0
-            if now in (60, 70) and fault == "fails":
+            if now in bad and fault == "fails":
                 made.failed(offer, float(now))
                 continue
-            newest = Segment(now, "x.ts", 4.0, program_time=now - 4.0 - (behind if now in (60, 70) else 0.0))
+            newest = Segment(now, "x.ts", 4.0, program_time=now - 4.0 - (behind if now in bad else 0.0))
             made.probed(offer, MediaPlaylist((newest,), 4.0), Edge(now, float(now)))
-    assert probes == [0, 60, 70, 80, 90, 150, 210, 270]
+    assert probes == expected
+
+
+def test_one_that_stays_away_is_soon_known_to_be_missing_and_then_has_its_turns_like_all_others() -> None:
+    made = RenditionRota(every=10.0, each=60.0)
+    ladder = MultivariantPlaylist((LOW, MID))
+    made.offered(ladder, URL, choose(ladder), 0.0)
+    probes = []
+    for now in range(60):
+        if offer := made.turn(float(now)):
+            probes.append(now)
+            made.failed(offer, float(now))
+    assert probes == [0, 5, 10, 15, 20, 30, 40, 50]
 
 
 def test_a_large_playlist_is_paid_for_with_time() -> None:
     made = rota()
     assert made.turn(0.0)
     made.cost(9_000, 0.0)
-    assert made.wait(0.0) == 90.0
+    assert made.wait(0.0) == 45.0

@@ -44,7 +44,7 @@ from .view import View, view_of
 __all__ = ["Emit", "Outcome", "Source", "Watch"]
 
 _TICK = 1.0  # seconds between looks at the clock; each wakes the process
-_PROBE = 15.0  # seconds between probes of other renditions; three failures of one of two should take about a minute
+_PROBE = 10.0  # seconds between probes of other renditions: of two, one that is missing is known after half a minute
 _LOOKBACK = 30.0  # seconds before the live edge where a stream that is new to us begins
 _OPEN_TRIES = 3
 _OPEN_WAIT = 2.0

@@ -12,7 +12,9 @@ from .renditions import Choice
 _MOST = 20  # renditions; there are pages that offer hundreds
 _ALIGNED = 3  # sequences by which renditions may differ that count alike
 _DOUBTS = 2  # probes that went well before it may wait for its turn like all others
-_RATE = 100.0  # bytes per second that probes may cost: the smallest picture takes some ten thousand
+_AGAIN = 5.0  # seconds until one that failed is probed again …
+_SURE = 5  # … this often; then it is known to be missing, and has its turns like all others
+_RATE = 200.0  # bytes per second that probes may cost: the smallest picture takes some ten thousand
 _LAGGING = 15.0  # seconds
 GONE = "it is no longer offered"
 
@@ -32,7 +34,8 @@ class _Known:
     offer: Offer
     due: float
     offered: bool = True
-    doubts: int = 0  # probes that are still to be taken soon, because of what was seen
+    doubts: int = 0  # probes that are still to be made soon, because of what was seen
+    failures: int = 0  # in a row
     newest: tuple[int, float | None] | None = None  # sequence and programme date of the last segment at the last probe
     aligned: bool | None = None  # whether it is numbered as the watched one is
 
@@ -119,15 +122,19 @@ class RenditionRota:
         self._next = max(self._next, now + size / _RATE)
 
     def failed(self, offer: Offer, now: float) -> None:
-        """It could not be loaded: whether that goes on should not take many minutes to learn."""
+        """It could not be loaded: whether that goes on should not take a minute to learn."""
         if known := self._known.get(offer.name):
-            known.due, known.doubts = now + self._every, _DOUBTS
+            known.failures += 1
+            known.doubts = _DOUBTS
+            known.due = now + (min(_AGAIN, self._every) if known.failures < _SURE else self._every)
+            self._next = min(self._next, known.due)
 
     def probed(self, offer: Offer, playlist: MediaPlaylist, watched: Edge | None) -> Probe:
         """Compares what was loaded with the probe before, and with how far the watched rendition is."""
         known = self._known.get(offer.name)
         if known is None or not playlist.segments:
-            return Probe(None, advanced=False)
+            return Look(None, advanced=False)
+        known.failures = 0
         newest = playlist.segments[-1]
         now = (newest.sequence, newest.program_time)
         before, known.newest = known.newest, now

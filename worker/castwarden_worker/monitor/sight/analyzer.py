@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from castwarden_model.resources.monitor import Depth
 
@@ -14,6 +13,7 @@ from ..errors import SegmentError, Unreadable
 from ..follow.playlist import Segment
 from ..media import Init, Media, Track, demux
 from ..seen import WRAP, Kind, SegmentSeen, TrackSeen
+from .continuity import Continuity
 from .decode import readable
 from .ears import Ears
 from .eyes import Eyes
@@ -40,6 +40,7 @@ class Analyzer:
         self.eyes = Eyes(checks.pictures)
         self.ears = Ears(checks.sounds)
         self.sought: frozenset[Kind] = frozenset([*(["video"] if video else ()), *(["audio"] if audio else ())])
+        self._continuity = Continuity()
         self._video = video
         self._audio = audio
         self._checks: tuple[Check, ...] = (*(checks.pictures if video else ()), *(checks.sounds if audio else ()))
@@ -86,17 +87,18 @@ class Analyzer:
         self._lost()
 
     def _analyze(self, segment: Segment, media: Media, wall: float, shallow: bool) -> Analysis:
-        tracks = [track for track in self._tracks(media) if track.samples]
+        tracks: dict[Kind, Track] = {kind: track for kind, track in self._tracks(media) if track.samples}
         if not tracks:
             raise SegmentError("no picture and no sound in the segment")
-        for track in tracks:
+        for track in tracks.values():
             if not readable(track.codec):
                 raise Unreadable(f"no decoder for {track.codec}")
-        first = tracks[0].first_pts  # the picture's, when there is one
+        first = next(iter(tracks.values())).first_pts  # the picture's, when there is one
         start = self.timeline.place(first, segment.duration, discontinuity=segment.discontinuity)
         place = _placing(first, Moment(start, wall))
         until = Moment(start, wall).plus(segment.duration)
         changes = [change for check in self._checks if (change := check.settle(until))]
+        fault = self._continuity.fault(tracks, segment.duration)
         senses = (self.eyes, self.ears)
         before = [(sense.tried, sense.failed) for sense in senses]
         if shallow:
@@ -108,7 +110,7 @@ class Analyzer:
             video=_video(media.video, self.eyes) if self._video else None,
             audio=_audio(media.audio, self.ears) if self._audio else None,
             sought=self.sought,
-            error=media.damage or _too_short(tracks, segment.duration) or _undecodable(senses, before),
+            error=media.damage or fault or _undecodable(senses, before),
             shallow=shallow,
         )
         return Analysis(seen, tuple(sorted(changes, key=lambda change: change.at.media)))
@@ -130,11 +132,11 @@ class Analyzer:
         if media.audio and self._audio:
             self.ears.keep(media.audio, place)
 
-    def _tracks(self, media: Media) -> Iterator[Track]:
+    def _tracks(self, media: Media) -> Iterator[tuple[Kind, Track]]:
         if media.video and self._video:
-            yield media.video
+            yield "video", media.video
         if media.audio and self._audio:
-            yield media.audio
+            yield "audio", media.audio
 
     def _unseen(
         self, segment: Segment, wall: float, *, error: str | None = None, remark: str | None = None
@@ -144,6 +146,7 @@ class Analyzer:
         return Analysis(replace(_announced(segment, start), error=error, remark=remark, sought=self.sought))
 
     def _lost(self) -> None:
+        self._continuity.forget()
         self.eyes.lost()
         self.ears.lost()
 
@@ -197,15 +200,3 @@ def _undecodable(senses: tuple[Eyes | Ears, ...], before: list[tuple[int, int]])
         if sense.failed > failed and sense.failed - failed == sense.tried - tried:
             return "its picture cannot be decoded" if isinstance(sense, Eyes) else "its sound cannot be decoded"
     return None
-
-
-def _too_short(tracks: list[Track], seconds: float) -> str | None:
-    """A segment that was cut may still be well-formed; its timestamps tell."""
-    covered = max((_covered(track) for track in tracks if len(track.samples) > 1), default=seconds)
-    return f"it holds {covered:.1f} s of {seconds:.1f} s" if covered < seconds / 2 else None
-
-
-def _covered(track: Track) -> float:
-    times = sorted(sample.pts for sample in track.samples)
-    usual = sorted(later - earlier for earlier, later in pairwise(times))[len(times) // 2 - 1]
-    return times[-1] - times[0] + usual
