@@ -82,8 +82,10 @@ def test_a_third_of_the_only_track_is_missing() -> None:
     assert made.fault({"audio": sound(4.0)}, SEGMENT) == "1.4 s of 4.0 s are missing"
 
 
-def test_a_segment_that_holds_less_than_half_says_so_itself() -> None:
-    assert Continuity().fault(both(0.0, 1.6, 1.6), SEGMENT) == "it holds 1.6 s of 4.0 s"
+def test_a_segment_that_holds_less_than_half_says_so_itself_and_only_once() -> None:
+    made = Continuity()
+    assert made.fault(both(0.0, 1.6, 1.6), SEGMENT) == "it holds 1.6 s of 4.0 s"
+    assert made.fault(both(4.0), SEGMENT) is None
 
 
 def test_a_single_sample_may_hold_the_whole_segment() -> None:

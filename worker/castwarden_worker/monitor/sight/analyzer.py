@@ -99,6 +99,8 @@ class Analyzer:
         until = Moment(start, wall).plus(segment.duration)
         changes = [change for check in self._checks if (change := check.settle(until))]
         fault = self._continuity.fault(tracks, segment.duration)
+        if media.damage:
+            self._continuity.forget()  # what is missing at its end is told already
         senses = (self.eyes, self.ears)
         before = [(sense.tried, sense.failed) for sense in senses]
         if shallow:

@@ -50,6 +50,7 @@ class Continuity:
         self._ends = {kind: pace.last + pace.usual for kind, pace in paces.items()}
         covered = max((pace.covered for pace in paces.values()), default=seconds)
         if covered < seconds / 2:
+            self.forget()  # or the next segment would tell it again
             return f"it holds {covered:.1f} s of {seconds:.1f} s"
         least, share = _SURE if len(paces) > 1 else _UNSURE
         return f"{missing:.1f} s of {seconds:.1f} s are missing" if missing >= max(least, share * seconds) else None
