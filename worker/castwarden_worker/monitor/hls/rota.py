@@ -133,7 +133,7 @@ class RenditionRota:
         """Compares what was loaded with the probe before, and with how far the watched rendition is."""
         known = self._known.get(offer.name)
         if known is None or not playlist.segments:
-            return Look(None, advanced=False)
+            return Probe(None, advanced=False)
         known.failures = 0
         newest = playlist.segments[-1]
         now = (newest.sequence, newest.program_time)
