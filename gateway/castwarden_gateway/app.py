@@ -34,7 +34,9 @@ from castwarden_gateway.facts.known import Known
 from castwarden_gateway.facts.restore import restore
 from castwarden_gateway.facts.store import prune_reports
 from castwarden_gateway.facts.taker import Taker
+from castwarden_gateway.http.claims import Claims
 from castwarden_gateway.http.errors import problems
+from castwarden_gateway.http.idempotency import Idempotency
 from castwarden_gateway.http.routes import Gate, Routes, mount
 from castwarden_gateway.http.text import CONTROLS, NUL
 from castwarden_gateway.internal import routes as internal
@@ -124,6 +126,7 @@ class Gateway:
         self._assignments = Assignments(self.database, resources, self._tenants)
         self._seating = Seating(resources)
         self._looks = LookStore(self.database)
+        self._claims = Claims(self.database, keyring)
         self._clocks = Clocks()
         self._bindings = Bindings(
             self.database,
@@ -183,6 +186,7 @@ class Gateway:
         tasks.start("last-use", self._authenticator.flush_uses())
         tasks.start("prune", self._prune())
         tasks.start("looks", self._looks.run())
+        tasks.start("idempotency", self._claims.run())
         await self._engine.start()
         self._engine_started = True
         kube = await self._connect()
@@ -246,7 +250,8 @@ class Gateway:
 
     def _public(self) -> web.Application:
         settings, resources, allow = self.settings, self.resources, self.settings.outbound_allow
-        app = self._application("public", PUBLIC_ROUTES, self._authenticator, _PUBLIC_BODY)
+        once = Idempotency(self._claims)
+        app = self._application("public", PUBLIC_ROUTES, self._authenticator, _PUBLIC_BODY, idempotency=once)
         app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow)
         app[LOOKS] = self._looks
         app[CHANNELS] = Channels(resources, self.statuses, allow, settings.max_channels)
@@ -280,12 +285,13 @@ class Gateway:
         gate: Gate[object],
         body: int,
         refused: re.Pattern[str] = CONTROLS,
+        idempotency: Idempotency | None = None,
     ) -> web.Application:
         table = {**KUBERNETES_PROBLEMS, **internal.PROBLEMS}
         middleware = problems(listener, table, lambda: self.readiness.draining)
         app = web.Application(middlewares=[middleware], client_max_size=body)
         for each in routes:
-            mount(app, each, gate, refused)
+            mount(app, each, gate, refused, idempotency)
         self._health.add_routes(app)
         return app
 

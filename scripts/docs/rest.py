@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
-from castwarden_gateway.http.problems import ANYWHERE, Problem
+from castwarden_gateway.http.problems import ANYWHERE, UNSAFE, Problem
 from castwarden_gateway.http.routes import Route, Routes
 from castwarden_gateway.tenants.auth import InvalidTenant
 from castwarden_model.durations import SCHEMA as DURATION
@@ -24,6 +24,22 @@ administrator acts for another tenant with `X-Tenant-Id: <slug>`. A scope `monit
 
 An answer is `{"data": ...}`, a page `{"data": [...], "meta": {"count": 50}, "links": {"next": "<path>"}}`. Errors are
 problem+json with a stable `code`. These any route may answer; the tables below name what a route adds:
+"""
+_REPEATS = """### Repeating a request
+
+Every POST, PUT, PATCH and DELETE takes an `Idempotency-Key` of up to 255 visible characters. It belongs to the
+tenant, the method and the path for 24 hours, and to the request that came with it: body, query and `If-Match`. A
+repeat gets the first answer, of whatever status below 500, with `Idempotency-Replayed: true`. An answer that holds
+a secret is kept encrypted and repeated only to the API key that asked first. 429, 5xx and a 409 that says to try
+again are not kept.
+
+What is asked for under a key happens once, whatever dies in between. When a gateway dies after the work and before
+it has recorded the answer, a repeat gets 409 `idempotency-key-in-flight` for up to 15 seconds; the next one is
+answered as the first would have been, without a second resource, delivery or poll. Where the work had been done, a
+PATCH with `If-Match` then answers 200 while the resource still is as it asked, a DELETE answers that it is gone. A
+ping is sent again, under the same `webhook-id`. Without the database, nothing is done under a key: 503.
+
+These come on top:
 """
 _INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-API-Key`. Answers have no envelope.
 """
@@ -100,7 +116,14 @@ class Models:
 
 def page() -> str:
     models = Models()
-    parts = [_HEAD, _problems(), "## Public\n", *_routes(PUBLIC_ROUTES, models)]
+    parts = [
+        _HEAD,
+        _problems(*ANYWHERE, InvalidTenant),
+        _REPEATS,
+        _problems(*UNSAFE),
+        "## Public\n",
+        *_routes(PUBLIC_ROUTES, models),
+    ]
     parts += ["## Internal\n", _INTERNAL, *_routes(INTERNAL_ROUTES, models)]
     return "\n".join([*parts, "## Models\n", *models.sections()])
 
@@ -137,9 +160,9 @@ def _body(body: type[BaseModel], models: Models) -> Iterator[str]:
         yield fence(example)
 
 
-def _problems() -> str:
-    problems: list[type[Problem]] = sorted((*ANYWHERE, InvalidTenant), key=lambda one: one.status)
-    rows = [(str(one.status), f"`{one.code}`", one.title) for one in problems]
+def _problems(*problems: type[Problem]) -> str:
+    ordered = sorted(problems, key=lambda one: one.status)
+    rows = [(str(one.status), f"`{one.code}`", one.title) for one in ordered]
     return table(("status", "code", "when"), rows)
 
 

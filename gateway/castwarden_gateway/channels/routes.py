@@ -35,7 +35,7 @@ _PATH = "/api/v1/channels"
 async def create_channel(request: Request[Principal], body: ChannelCreate) -> Reply:
     """201 for a new channel, 200 for one that the tenant has already."""
     channels = request.app[CHANNELS]
-    channel, new = await channels.create(request.principal.tenant, body)
+    channel, new = await channels.create(request.principal.tenant, body, request.operation)
     data = {"data": channels.view(channel)}
     return created(data, f"{_PATH}/{channel.metadata.name}") if new else Reply(data)
 
@@ -70,7 +70,8 @@ async def update_channel(request: Request[Principal], body: ChannelPatch) -> Any
 
 @routes.delete(_PATH + "/{id}", scope="channels:write", returns={204: None}, problems=[NotFound])
 async def delete_channel(request: Request[Principal]) -> Reply:
-    await request.app[CHANNELS].delete(request.principal.tenant, request.params["id"])
+    deleting = request.app[CHANNELS].delete(request.principal.tenant, request.params["id"])
+    await request.operation.deleted(deleting)
     return no_content()
 
 
@@ -82,7 +83,7 @@ async def delete_channel(request: Request[Principal]) -> Reply:
 )
 async def poll_channel(request: Request[Principal]) -> Reply:
     """Polls now, whatever the schedule says."""
-    job = await request.app[CHANNELS].poll(request.principal.tenant, request.params["id"])
+    job = await request.app[CHANNELS].poll(request.principal.tenant, request.params["id"], request.operation)
     return Reply({"data": {"job": job}}, 202)
 
 

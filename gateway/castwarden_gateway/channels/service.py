@@ -2,20 +2,19 @@
 """The rules of channels: registering one again finds it, a poll on demand is a Job as `kubectl create job` makes it."""
 
 import asyncio
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
-from castwarden_base.ids import uuid7
 from castwarden_base.settings import Network
 from castwarden_model.resources import Channel
 
 from castwarden_gateway.channels.answers import ChannelView
 from castwarden_gateway.channels.bodies import FIELDS, ChannelCreate, ChannelPatch
 from castwarden_gateway.facts.known import source_url
+from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound, Problem
 from castwarden_gateway.kube.client import Object, Refused, segment
 from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
@@ -26,6 +25,7 @@ from castwarden_gateway.tenants.principal import Tenant
 
 class ChannelNotReady(Conflict):
     code, title = "channel-not-ready", "The channel's schedule has not been set up yet"
+    final = False
 
 
 class TooManyChannels(Problem):
@@ -44,11 +44,15 @@ class Channels:
         self._most = most
         self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def create(self, tenant: Tenant, body: ChannelCreate) -> tuple[Channel, bool]:
+    async def create(self, tenant: Tenant, body: ChannelCreate, operation: Operation) -> tuple[Channel, bool]:
         """The channel, and whether it is new: one source is one channel."""
         self._check_feed(body)
         self._resources.require_synced()
+        name = f"chan-{operation.id}"
         async with self._creating[tenant.id]:
+            made = await self._kind.fetch(tenant.namespace, name) if operation.resumed else None
+            if made is not None:
+                return made, True
             channels = list(self._kind.in_namespace(tenant.namespace))
             for channel in channels:
                 source = channel.spec.source
@@ -56,7 +60,6 @@ class Channels:
                     return channel, False
             if len(channels) >= self._most:
                 raise TooManyChannels(f"At most {self._most}.")
-            name = f"chan-{uuid7()}"
             return await refusals_as_problems(self._kind.create(tenant.namespace, name, body.spec()), FIELDS), True
 
     def get(self, tenant: Tenant, name: str) -> Channel:
@@ -81,7 +84,7 @@ class Channels:
     async def delete(self, tenant: Tenant, name: str) -> None:
         await refusals_as_problems(self._kind.delete(self.get(tenant, name)), FIELDS)
 
-    async def poll(self, tenant: Tenant, name: str) -> str:
+    async def poll(self, tenant: Tenant, name: str, operation: Operation) -> str:
         """Makes a Job from the CronJob's template; its name."""
         channel = self.get(tenant, name)
         status = self._status(channel)
@@ -92,12 +95,14 @@ class Channels:
         kube = self._resources.reach()
         try:
             template = await kube.get(f"{base}/cronjobs/{segment(cron_job)}")
-            made = await kube.create(f"{base}/jobs", job_from(template))
+            job = job_from(template, operation.id.hex[-8:])
+            await kube.create(f"{base}/jobs", job)
         except Refused as error:
             if error.code == 404:
                 raise ChannelNotReady("Its CronJob is being made again; try in a moment.") from error
-            raise problem_of(error, FIELDS) from error
-        return str(made["metadata"]["name"])
+            if not (error.code == 409 and operation.resumed):  # else the run before has made it
+                raise problem_of(error, FIELDS) from error
+        return str(job["metadata"]["name"])
 
     def view(self, channel: Channel) -> ChannelView:
         return view(channel, self._status(channel))
@@ -116,7 +121,7 @@ class Channels:
             raise InvalidRequest("The feed cannot be fetched; see errors.", errors=[refused]) from error
 
 
-def job_from(cron_job: Object) -> Object:
+def job_from(cron_job: Object, suffix: str) -> Object:
     """As `kubectl create job --from=cronjob/...`: owned by the CronJob, marked as made by hand."""
     template, meta = cron_job["spec"]["jobTemplate"], cron_job["metadata"]
     given = template.get("metadata", {})
@@ -124,7 +129,7 @@ def job_from(cron_job: Object) -> Object:
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": f"{meta['name'][:52]}-{secrets.token_hex(4)}",
+            "name": f"{meta['name'][:52]}-{suffix}",
             "namespace": meta["namespace"],
             "labels": given.get("labels", {}),
             "annotations": {**given.get("annotations", {}), "cronjob.kubernetes.io/instantiate": "manual"},

@@ -33,7 +33,7 @@ _PATH = "/api/v1/downloads"
 async def create_download(request: Request[Principal], body: DownloadCreate) -> Reply:
     """201 for a new download, 200 for one that is there or on its way."""
     downloads = request.app[DOWNLOADS]
-    job, new = await downloads.create(request.principal.tenant, body)
+    job, new = await downloads.create(request.principal.tenant, body, request.operation)
     data = {"data": downloads.view(job)}
     return created(data, f"{_PATH}/{job.metadata.name}") if new else Reply(data)
 
@@ -87,7 +87,8 @@ async def update_download(request: Request[Principal], body: DownloadPatch) -> A
 )
 async def delete_download(request: Request[Principal]) -> Reply:
     """Cancels it; a file that is finished stays where it is."""
-    await request.app[DOWNLOADS].delete(request.principal.tenant, request.params["id"])
+    deleting = request.app[DOWNLOADS].delete(request.principal.tenant, request.params["id"])
+    await request.operation.deleted(deleting)
     return no_content()
 
 

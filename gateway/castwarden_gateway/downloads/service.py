@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
-from castwarden_base.ids import uuid7
 from castwarden_base.settings import Network
 from castwarden_model.resources import DownloadJob
 
 from castwarden_gateway.downloads.answers import DownloadView
 from castwarden_gateway.downloads.bodies import FIELDS, DownloadCreate, DownloadPatch, DownloadQuery, Status
+from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import FieldError, Forbidden, InvalidRequest, NotFound, Problem
 from castwarden_gateway.kube.errors import refusals_as_problems
 from castwarden_gateway.kube.resources import Resources
@@ -51,7 +51,7 @@ class Downloads:
         self._most = most
         self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def create(self, tenant: Tenant, body: DownloadCreate) -> tuple[DownloadJob, bool]:
+    async def create(self, tenant: Tenant, body: DownloadCreate, operation: Operation) -> tuple[DownloadJob, bool]:
         """The download, and whether it is new: what is there or on its way in this container is not fetched again."""
         if self._most is None:
             raise DownloadsDisabled(
@@ -60,12 +60,15 @@ class Downloads:
             )
         self._check_url(body)
         self._resources.require_synced()
+        name = f"dl-{operation.id}"
         async with self._creating[tenant.id]:
+            made = await self._kind.fetch(tenant.namespace, name) if operation.resumed else None
+            if made is not None:
+                return made, True
             if (same := self._same(tenant, body)) is not None:
                 return same, False
             if self._unfinished(tenant) >= self._most:
                 raise TooManyDownloads(f"At most {self._most}.")
-            name = f"dl-{uuid7()}"
             return await refusals_as_problems(self._kind.create(tenant.namespace, name, body.spec()), FIELDS), True
 
     def get(self, tenant: Tenant, name: str) -> DownloadJob:

@@ -35,6 +35,8 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Something went wrong on our side"
+    final: ClassVar[bool] = True
+    """False: the same request may well succeed in a moment, so no Idempotency-Key keeps this answer."""
 
     def __init__(
         self,
@@ -96,6 +98,23 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "The request does not fit the present state"
 
 
+class Contended(Conflict):
+    """Too many write the same thing at this moment."""
+
+    final = False
+
+
+class KeyInFlight(Conflict):
+    code, title = "idempotency-key-in-flight", "The first request under this Idempotency-Key is not answered yet"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class InvalidIdempotencyKey(MalformedRequest):
+    code, title = "idempotency-key-invalid", "That is no Idempotency-Key"
+
+
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition-failed", "The resource has changed since it was read"
 
@@ -110,6 +129,10 @@ class UnsupportedMediaType(Problem):
 
 class InvalidRequest(Problem):
     status, code, title = 422, "validation-error", "The request is not valid"
+
+
+class KeyReused(InvalidRequest):
+    code, title = "idempotency-key-reused", "This Idempotency-Key belongs to another request"
 
 
 class TooManyRequests(Problem):
@@ -155,6 +178,9 @@ ANYWHERE: tuple[type[Problem], ...] = (
     KubernetesAway,
 )
 """What any route may answer with; a route names its own on top."""
+
+UNSAFE: tuple[type[Problem], ...] = (InvalidIdempotencyKey, KeyInFlight, KeyReused, Conflict)
+"""What every route that takes an Idempotency-Key may answer with besides."""
 
 
 def invalid_body(error: ValidationError) -> InvalidRequest:

@@ -5,6 +5,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -12,6 +13,8 @@ import orjson
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 
+from castwarden_gateway.http.idempotency import HEADER, Idempotency
+from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import (
     MalformedRequest,
     NotFound,
@@ -28,17 +31,22 @@ from castwarden_gateway.http.text import CONTROLS, find
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
+_SAFE = (hdrs.METH_GET, hdrs.METH_HEAD)
 _MUCH = 256 * 1024  # bytes of a body that other requests should not wait for
 
 
 @dataclass(slots=True)
 class Request(Generic[P]):
-    """What a handler sees: who calls, the path's variables, and the application's parts by `web.AppKey`."""
+    """What a handler sees: who calls, the path's variables, and the application's parts by `web.AppKey`.
+
+    An unsafe request makes its things under `operation`, so that a repeat after a crash makes no others.
+    """
 
     principal: P
     params: Mapping[str, str]
     app: web.Application
     http: web.Request
+    operation: Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,12 @@ class Route:
     returns: Mapping[int, Any] = field(default_factory=dict)
     problems: tuple[type[Problem], ...] = ()
     aliases: tuple[str, ...] = ()
+    secret: bool = False  # the answer holds what is never shown again
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it takes an Idempotency-Key."""
+        return self.method not in _SAFE and not self.path.startswith("/internal/")
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -109,9 +123,11 @@ class Routes:
         returns: Mapping[int, Any] | None = None,
         problems: list[type[Problem]] | None = None,
         aliases: tuple[str, ...] = (),
+        secret: bool = False,
     ) -> Callable[[H], H]:
         def add(handler: H) -> H:
-            record = Route(method, path, handler, scope, body, query, returns or {}, tuple(problems or ()), aliases)
+            own = tuple(problems or ())
+            record = Route(method, path, handler, scope, body, query, returns or {}, own, aliases, secret)
             self.table.append(record)
             return handler
 
@@ -133,13 +149,19 @@ class Routes:
         return self.route(hdrs.METH_DELETE, path, **options)
 
 
-def mount(app: web.Application, routes: Routes, gate: Gate[Any], refused: re.Pattern[str] = CONTROLS) -> None:
+def mount(
+    app: web.Application,
+    routes: Routes,
+    gate: Gate[Any],
+    refused: re.Pattern[str] = CONTROLS,
+    idempotency: Idempotency | None = None,
+) -> None:
     """Adds every route, under all its paths, behind `gate`.
 
     `refused` are the characters that no text of a body may hold.
     """
     for route in routes:
-        handler = _handler(route, gate, refused)
+        handler = _handler(route, gate, refused, idempotency if route.keyed else None)
         for path in route.paths:
             if route.method == hdrs.METH_GET:
                 app.router.add_get(path, handler)
@@ -148,13 +170,22 @@ def mount(app: web.Application, routes: Routes, gate: Gate[Any], refused: re.Pat
 
 
 def _handler(
-    route: Route, gate: Gate[Any], refused: re.Pattern[str]
+    route: Route, gate: Gate[Any], refused: re.Pattern[str], idempotency: Idempotency | None
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Who asks and how often, then whether it is a repeat, then what is asked for."""
+
     async def handle(http: web.Request) -> web.StreamResponse:
         principal = await gate(http, route.scope)
         if CONTROLS.search(http.path):
             raise NotFound("The path holds a control character.")
-        request: Request[Any] = Request(principal, http.match_info, http.app, http)
+
+        if idempotency is None or HEADER not in http.headers:
+            return await answer(http, principal, Operation())
+        path = route.path.format_map(http.match_info)
+        return await idempotency(http, path, principal, route.secret, partial(answer, http, principal))
+
+    async def answer(http: web.Request, principal: Any, operation: Operation) -> web.StreamResponse:
+        request: Request[Any] = Request(principal, http.match_info, http.app, http, operation)
         arguments: dict[str, Any] = {}
         if route.body is not None:
             arguments["body"] = await read_body(http, route.body, refused)

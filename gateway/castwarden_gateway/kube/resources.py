@@ -10,7 +10,7 @@ from castwarden_model.resources import API_VERSION, Channel, DownloadJob, Monito
 from pydantic import ValidationError
 
 from castwarden_gateway.kube.cache import Cache, Object
-from castwarden_gateway.kube.client import Kube, KubernetesUnavailable, path_of
+from castwarden_gateway.kube.client import Kube, KubernetesUnavailable, Refused, path_of
 from castwarden_gateway.kube.watcher import Watcher
 
 log = get_logger(__name__)
@@ -61,6 +61,17 @@ class Kind(Generic[R]):
         self._parsed[meta["uid"]] = (meta["resourceVersion"], parsed)
         return parsed
 
+    async def fetch(self, namespace: str, name: str) -> R | None:
+        """The resource as it is now, for whoever cannot trust the cache to have seen the newest."""
+        try:
+            found = await self._reach().get(path_of(self.model.PLURAL, namespace, name))
+        except Refused as error:
+            if error.code == 404:
+                return None
+            raise
+        self.cache.put(found)
+        return self.parse(found)
+
     async def create(self, namespace: str, name: str, spec: Object) -> R:
         body = {
             "apiVersion": API_VERSION,
@@ -77,6 +88,12 @@ class Kind(Generic[R]):
         if version is not None:
             body["metadata"]["resourceVersion"] = version
         return self._keep(await self._reach().patch(path_of(self.model.PLURAL, meta.namespace, meta.name), body))
+
+    def has(self, resource: R, spec: Object) -> bool:
+        """Whether merge-patching `spec` would change nothing, as far as the cache knows."""
+        meta = resource.metadata
+        found = self.cache.get(meta.namespace, meta.name)
+        return found is not None and _holds(found.get("spec", {}), spec)
 
     async def delete(self, resource: R) -> None:
         meta = resource.metadata
@@ -99,6 +116,18 @@ class Kind(Generic[R]):
     def _forget(self, before: Object | None, after: Object | None) -> None:
         if before is not None and (after is None or before["metadata"]["uid"] != after["metadata"]["uid"]):
             self._parsed.pop(before["metadata"]["uid"], None)
+
+
+def _holds(base: Object, patch: Object) -> bool:
+    """Whether a merge patch (RFC 7396) has been applied already."""
+    for key, value in patch.items():
+        there = base.get(key)
+        if isinstance(value, dict):
+            if not isinstance(there, dict) or not _holds(there, value):
+                return False
+        elif there != value:
+            return False
+    return True
 
 
 class Resources:

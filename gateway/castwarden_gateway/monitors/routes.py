@@ -30,7 +30,7 @@ _PATH = "/api/v1/monitors"
 )
 async def create_monitor(request: Request[Principal], body: MonitorCreate) -> Reply:
     monitors = request.app[MONITORS]
-    monitor = await monitors.create(request.principal.tenant, body)
+    monitor = await monitors.create(request.principal.tenant, body, request.operation)
     location = f"{_PATH}/{monitor.metadata.name}"
     return created({"data": monitors.view(monitor)}, location, {"ETag": etag(monitor)})
 
@@ -61,14 +61,14 @@ async def get_monitor(request: Request[Principal]) -> Reply:
 async def update_monitor(request: Request[Principal], body: MonitorPatch) -> Reply:
     monitors = request.app[MONITORS]
     if_match = request.http.headers.get("If-Match")
-    monitor = await monitors.update(request.principal.tenant, request.params["id"], body, if_match)
+    monitor = await monitors.update(request.principal.tenant, request.params["id"], body, if_match, request.operation)
     return Reply({"data": monitors.view(monitor)}, headers={"ETag": etag(monitor)})
 
 
 @routes.delete(_PATH + "/{id}", scope="monitors:write", returns={200: MonitorDeleted}, problems=[NotFound])
 async def delete_monitor(request: Request[Principal]) -> Any:
     name = request.params["id"]
-    await request.app[MONITORS].delete(request.principal.tenant, name)
+    await request.operation.deleted(request.app[MONITORS].delete(request.principal.tenant, name))
     return {"data": {"monitor_id": name, "deleted": True, "deleted_at": datetime.now(UTC)}}
 
 

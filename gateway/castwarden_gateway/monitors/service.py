@@ -8,14 +8,22 @@ from typing import Any
 from uuid import UUID
 
 from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
-from castwarden_base.ids import uuid7
 from castwarden_base.logs import get_logger
 from castwarden_base.settings import Network
 from castwarden_model.resources import Monitor
 from yarl import URL
 
 from castwarden_gateway.db import DatabaseUnavailable
-from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound, PreconditionFailed, Problem
+from castwarden_gateway.http.operations import Operation
+from castwarden_gateway.http.problems import (
+    Conflict,
+    Contended,
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+)
 from castwarden_gateway.http.routes import as_json
 from castwarden_gateway.kube.client import Refused
 from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
@@ -53,13 +61,15 @@ class Monitors:
         self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._views: dict[str, tuple[str, Mapping[str, Any] | None, bytes]] = {}
 
-    async def create(self, tenant: Tenant, body: MonitorCreate) -> Monitor:
+    async def create(self, tenant: Tenant, body: MonitorCreate, operation: Operation) -> Monitor:
         self._check_callback(body)
         self._resources.require_synced()
+        name = f"mon-{operation.id}"
         async with self._creating[tenant.id]:
-            self._refuse_duplicate(tenant, body.stream_url)
-            name = f"mon-{uuid7()}"
-            monitor = await refusals_as_problems(self._kind.create(tenant.namespace, name, spec_of(body)), FIELDS)
+            monitor = await self._kind.fetch(tenant.namespace, name) if operation.resumed else None
+            if monitor is None:
+                self._refuse_duplicate(tenant, body.stream_url)
+                monitor = await refusals_as_problems(self._kind.create(tenant.namespace, name, spec_of(body)), FIELDS)
         await self._bind(monitor)
         return monitor
 
@@ -76,13 +86,18 @@ class Monitors:
         found = [monitor for monitor in self._kind.in_namespace(tenant.namespace) if self._matches(monitor, query)]
         return sorted(found, key=sort_key, reverse=True)
 
-    async def update(self, tenant: Tenant, name: str, body: MonitorPatch, if_match: str | None) -> Monitor:
+    async def update(
+        self, tenant: Tenant, name: str, body: MonitorPatch, if_match: str | None, operation: Operation
+    ) -> Monitor:
         """Merge-patches the spec. A write of status in between is no reason to refuse `if_match`."""
         self._check_callback(body)
         spec = spec_of(body)
         for _ in range(5):
             monitor = self.get(tenant, name)
             if if_match not in (None, "*", etag(monitor)):
+                if operation.resumed and self._kind.has(monitor, spec):
+                    changed = monitor  # by the run before
+                    break
                 raise PreconditionFailed(f"The monitor is at {etag(monitor)}.")
             version = monitor.metadata.resource_version if if_match else None
             try:
@@ -93,7 +108,7 @@ class Monitors:
                     raise problem_of(error, FIELDS) from error
                 await self._kind.refresh(tenant.namespace, name)
         else:
-            raise Conflict("The monitor changes too fast; try again.")
+            raise Contended("The monitor changes too fast; try again.")
         await self._bind(changed)
         return changed
 

@@ -13,7 +13,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
 from castwarden_gateway.http.limits import exceeds
-from castwarden_gateway.http.problems import Conflict, FieldError, Forbidden, InvalidRequest, NotFound, Problem
+from castwarden_gateway.http.problems import (
+    Conflict,
+    Contended,
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Problem,
+)
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
 from castwarden_gateway.tenants.auth import Authenticator
 from castwarden_gateway.tenants.keys import new_key
@@ -83,6 +91,7 @@ class ServiceStatus(BaseModel):
     body=KeyCreate,
     returns={201: KeyCreated},
     problems=[Forbidden, TooManyKeys, InvalidRequest, Conflict],
+    secret=True,
 )
 async def create_key(request: Request[Principal], body: KeyCreate) -> Reply:
     if not request.principal.may_grant(body.scopes):
@@ -91,11 +100,14 @@ async def create_key(request: Request[Principal], body: KeyCreate) -> Reply:
         raise InvalidRequest(errors=[FieldError("lies in the past", pointer="/expires_at")])
     limit, window = _rate(request, body)
     key, tenants, tenant_id = new_key(), request.app[TENANTS], request.principal.tenant.id
-    if await tenants.count_keys(tenant_id) >= _MOST_KEYS:
-        raise TooManyKeys(f"At most {_MOST_KEYS}; revoke one first.")
-    row = await tenants.add_key(tenant_id, key, NewKey(body.name, body.scopes, limit, window, body.expires_at))
+    row = await tenants.remake_key(tenant_id, request.operation.id, key) if request.operation.resumed else None
     if row is None:
-        raise Conflict("Exactly this key exists; ask again.")
+        if await tenants.count_keys(tenant_id) >= _MOST_KEYS:
+            raise TooManyKeys(f"At most {_MOST_KEYS}; revoke one first.")
+        new = NewKey(body.name, body.scopes, limit, window, body.expires_at, request.operation.id)
+        row = await tenants.add_key(tenant_id, key, new)
+    if row is None:
+        raise Contended("Exactly this key exists; ask again.")
     return created({"data": KeyCreated(**asdict(row), key=key)}, f"/api/v1/api_keys/{row.id}")
 
 
@@ -109,19 +121,23 @@ async def list_keys(request: Request[Principal], query: PageQuery) -> Any:
 @routes.delete("/api/v1/api_keys/{id}", scope="api_keys:write", returns={204: None}, problems=[NotFound])
 async def revoke_key(request: Request[Principal]) -> Reply:
     key_hash = await request.app[TENANTS].revoke(request.principal.tenant.id, uuid_of(request, "id"))
-    if key_hash is None:
+    if key_hash is not None:
+        request.app[AUTHENTICATOR].forget(key_hash)
+    elif not request.operation.resumed:
         raise NotFound("This tenant has no such key.")
-    request.app[AUTHENTICATOR].forget(key_hash)
     return no_content()
 
 
 @routes.post("/api/v1/tenants", scope=ADMIN, body=TenantCreate, returns={201: Tenant}, problems=[TenantExists])
 async def create_tenant(request: Request[Principal], body: TenantCreate) -> Reply:
-    tenant = await request.app[TENANTS].create(
-        body.slug, body.name or body.slug, body.namespace or body.slug, body.max_monitors
+    tenants, id_ = request.app[TENANTS], request.operation.id
+    tenant = await tenants.create(
+        body.slug, body.name or body.slug, body.namespace or body.slug, body.max_monitors, id_
     )
     if tenant is None:
-        raise TenantExists
+        tenant = await tenants.by_slug(body.slug)
+        if tenant is None or tenant.id != id_:
+            raise TenantExists
     return created({"data": _view(tenant)}, f"/api/v1/tenants/{tenant.slug}")
 
 

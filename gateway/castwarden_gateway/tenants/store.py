@@ -2,7 +2,7 @@
 """Tenants and API keys in PostgreSQL."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ class NewKey:
     rate_limit: int | None = None
     rate_window_seconds: int | None = None
     expires_at: datetime | None = None
+    id: UUID = field(default_factory=uuid7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,12 @@ class TenantStore:
         self._db = database
         self._max_monitors = max_monitors
 
-    async def create(self, slug: str, name: str, namespace: str, max_monitors: int | None = None) -> Tenant | None:
+    async def create(
+        self, slug: str, name: str, namespace: str, max_monitors: int | None = None, id_: UUID | None = None
+    ) -> Tenant | None:
         """The new tenant, or None when the slug or the namespace is taken."""
         allowed = self._max_monitors if max_monitors is None else max_monitors
-        row = await self._db.fetchrow(SQL.insert_tenant, uuid7(), slug, name, namespace, allowed)
+        row = await self._db.fetchrow(SQL.insert_tenant, id_ or uuid7(), slug, name, namespace, allowed)
         return _tenant(row) if row else None
 
     async def by_slug(self, slug: str) -> Tenant | None:
@@ -83,7 +86,7 @@ class TenantStore:
         """Stores a key's hash. None when exactly this key exists already."""
         row = await self._db.fetchrow(
             SQL.insert_key,
-            uuid7(),
+            new.id,
             tenant_id,
             new.name,
             hash_of(key),
@@ -93,6 +96,11 @@ class TenantStore:
             new.rate_window_seconds,
             new.expires_at,
         )
+        return _key(row) if row else None
+
+    async def remake_key(self, tenant_id: UUID, key_id: UUID, key: str) -> KeyRow | None:
+        """Another key in the place of one that nobody has ever seen, for its maker died; None when there is none."""
+        row = await self._db.fetchrow(SQL.remake_key, tenant_id, key_id, hash_of(key), shown_prefix(key))
         return _key(row) if row else None
 
     async def principal(self, key_hash: str) -> tuple[Principal, datetime | None] | None:

@@ -30,6 +30,10 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (key_hash) do nothing
 returning *
 
+-- name: remake_key
+update api_keys set key_hash = $3, key_prefix = $4 where tenant_id = $1 and id = $2 and revoked_at is null
+returning *
+
 -- name: key_by_hash
 select k.id as key_id, k.scopes, k.rate_limit, k.rate_window_seconds, k.expires_at,
     t.id, t.slug, t.name, t.namespace, t.max_monitors

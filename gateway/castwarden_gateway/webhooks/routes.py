@@ -48,10 +48,15 @@ _DELIVERIES = "/api/v1/webhooks/deliveries"
 
 
 @routes.post(
-    _ENDPOINTS, scope="webhooks:write", body=EndpointCreate, returns={201: EndpointCreated}, problems=[InvalidRequest]
+    _ENDPOINTS,
+    scope="webhooks:write",
+    body=EndpointCreate,
+    returns={201: EndpointCreated},
+    problems=[InvalidRequest],
+    secret=True,
 )
 async def create_endpoint(request: Request[Principal], body: EndpointCreate) -> Reply:
-    row, secret = await request.app[WEBHOOKS].create(request.principal.tenant.id, body)
+    row, secret = await request.app[WEBHOOKS].create(request.principal.tenant.id, body, request.operation)
     view = EndpointCreated(**_endpoint(row).model_dump(), secret=secret)
     return created(_data(view), location=f"{_ENDPOINTS}/{view.id}")
 
@@ -81,14 +86,15 @@ async def update_endpoint(request: Request[Principal], body: EndpointPatch) -> M
 
 @routes.delete(_ENDPOINTS + "/{id}", scope="webhooks:write", returns={204: None}, problems=[NotFound, EndpointIsBound])
 async def delete_endpoint(request: Request[Principal]) -> Reply:
-    await request.app[WEBHOOKS].delete(request.principal.tenant.id, _id(request))
+    await request.operation.deleted(request.app[WEBHOOKS].delete(request.principal.tenant.id, _id(request)))
     return no_content()
 
 
 @routes.post(_ENDPOINTS + "/{id}/test", scope="webhooks:write", returns={200: PingResult}, problems=[NotFound])
 async def ping_endpoint(request: Request[Principal]) -> Mapping[str, Any]:
     """Sends a `webhook.ping` and says what came of it."""
-    return _data(_ping_result(await request.app[WEBHOOKS].ping(request.principal.tenant.id, _id(request))))
+    answer = await request.app[WEBHOOKS].ping(request.principal.tenant.id, _id(request), request.operation)
+    return _data(_ping_result(answer))
 
 
 @routes.post(
@@ -100,7 +106,8 @@ async def ping_endpoint(request: Request[Principal]) -> Mapping[str, Any]:
 )
 async def recover_endpoint(request: Request[Principal], body: Recover) -> Reply:
     """Puts dead deliveries back into the queue."""
-    count = await request.app[WEBHOOKS].recover(request.principal.tenant.id, _id(request), body.since)
+    tenant_id = request.principal.tenant.id
+    count = await request.app[WEBHOOKS].recover(tenant_id, _id(request), body.since, request.operation)
     return Reply(_data(Recovered(recovered=count)), 202)
 
 
@@ -126,7 +133,7 @@ async def get_delivery(request: Request[Principal]) -> Mapping[str, Any]:
 )
 async def resend_delivery(request: Request[Principal]) -> Reply:
     """Sends the event again, as a delivery of its own."""
-    row = await request.app[WEBHOOKS].resend(request.principal.tenant.id, _id(request))
+    row = await request.app[WEBHOOKS].resend(request.principal.tenant.id, _id(request), request.operation)
     return Reply(_data(_delivery(row)), 202)
 
 
@@ -143,10 +150,12 @@ async def get_signing_key(request: Request[Principal]) -> Mapping[str, Any]:
     body=SigningKeyRequest,
     returns={200: SigningKeyShown},
     problems=[KeyAlreadyShown, KeyOfInstallation],
+    secret=True,
 )
 async def show_signing_key(request: Request[Principal], body: SigningKeyRequest) -> Mapping[str, Any]:
     """Shows, once, the key that signs for receivers of one Monitor only."""
-    secret, created_at = await request.app[WEBHOOKS].show_signing_key(request.principal.tenant.id, body.rotate)
+    tenant_id = request.principal.tenant.id
+    secret, created_at = await request.app[WEBHOOKS].show_signing_key(tenant_id, body.rotate, request.operation)
     return _data(SigningKeyShown(secret=secret, created_at=created_at))
 
 

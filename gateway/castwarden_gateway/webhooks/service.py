@@ -13,6 +13,7 @@ from castwarden_base.settings import Network
 from castwarden_model.events import CATALOGUE
 
 from castwarden_gateway.db import Connection, Database
+from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound
 from castwarden_gateway.webhooks import store
 from castwarden_gateway.webhooks.claim import Claim
@@ -61,15 +62,14 @@ class Webhooks:
             refused = FieldError(str(error), pointer)
             raise InvalidRequest("The URL cannot be used; see errors.", errors=[refused]) from error
 
-    async def create(self, tenant_id: UUID, wanted: EndpointCreate) -> tuple[Record, str]:
+    async def create(self, tenant_id: UUID, wanted: EndpointCreate, operation: Operation) -> tuple[Record, str]:
         """The row and the secret, which is never told again."""
         self.check(wanted.url)
-        id_, secret, values = uuid7(), new_secret(), wanted.model_dump()
-        sealed = self._signer.seal(secret, tenant_id)
+        sealed, values = self._signer.seal(new_secret(), tenant_id), wanted.model_dump()
         row = await self._database.retry(
-            lambda connection: store.insert_endpoint(connection, tenant_id, id_, sealed, values)
+            lambda connection: store.insert_endpoint(connection, tenant_id, operation.id, sealed, values)
         )
-        return row, secret
+        return row, self._signer.keyring.open(row["secret"], tenant_id.bytes)  # of the run that inserted it
 
     async def endpoints(self, tenant_id: UUID, before: UUID | None, limit: int) -> list[Record]:
         return await self._database.retry(lambda connection: store.endpoints(connection, tenant_id, before, limit))
@@ -92,11 +92,11 @@ class Webhooks:
         await self._refuse_bound(tenant_id, id_, "Remove webhookUrl from the Monitor instead.")
         await self._database.run(lambda connection: store.delete_endpoint(connection, tenant_id, id_))
 
-    async def ping(self, tenant_id: UUID, id_: UUID) -> Answer:
+    async def ping(self, tenant_id: UUID, id_: UUID, operation: Operation) -> Answer:
         """Sends a `webhook.ping` once and says what came of it; nothing is stored."""
         row = await self.endpoint(tenant_id, id_)
         key = await self._database.retry(lambda connection: store.signing_key(connection, tenant_id))
-        answer, _ = await attempt(self._session, self._signer, _ping(tenant_id, row, key))
+        answer, _ = await attempt(self._session, self._signer, _ping(tenant_id, row, key, operation.id))
         return answer
 
     async def deliveries(
@@ -115,23 +115,29 @@ class Webhooks:
 
         return await self._database.retry(work)
 
-    async def resend(self, tenant_id: UUID, id_: UUID) -> Record:
+    async def resend(self, tenant_id: UUID, id_: UUID, operation: Operation) -> Record:
         """Sends it again; the row of the delivery under which it goes out."""
 
         async def work(connection: Connection) -> Record:
-            old = _found(await store.delivery(connection, tenant_id, id_))
-            await _refuse_disabled(connection, tenant_id, old["endpoint_id"])
-            again = await store.resend(connection, tenant_id, old)
-            return _found(await store.delivery(connection, tenant_id, again))
+            async def again() -> str:
+                old = _found(await store.delivery(connection, tenant_id, id_))
+                await _refuse_disabled(connection, tenant_id, old["endpoint_id"])
+                return str(await store.resend(connection, tenant_id, old))
+
+            sent_as = UUID(await operation.once(connection, again))
+            return _found(await store.delivery(connection, tenant_id, sent_as))
 
         return await self._database.run(work)
 
-    async def recover(self, tenant_id: UUID, endpoint_id: UUID, since: datetime) -> int:
+    async def recover(self, tenant_id: UUID, endpoint_id: UUID, since: datetime, operation: Operation) -> int:
         """Puts the endpoint's dead deliveries since then back into the queue; how many those are."""
 
         async def work(connection: Connection) -> int:
-            await _refuse_disabled(connection, tenant_id, endpoint_id)
-            return await store.revive(connection, tenant_id, endpoint_id, since)
+            async def revive() -> int:
+                await _refuse_disabled(connection, tenant_id, endpoint_id)
+                return await store.revive(connection, tenant_id, endpoint_id, since)
+
+            return await operation.once(connection, revive)
 
         return await self._database.run(work)
 
@@ -142,16 +148,20 @@ class Webhooks:
         row = await self._database.retry(lambda connection: store.signing_key(connection, tenant_id))
         return ("none" if row is None else "tenant"), row
 
-    async def show_signing_key(self, tenant_id: UUID, rotate: bool) -> tuple[str, datetime]:
+    async def show_signing_key(self, tenant_id: UUID, rotate: bool, operation: Operation) -> tuple[str, datetime]:
         """The tenant's key in the clear, once; `rotate` makes a new one."""
         if self._signer.installation_key is not None:
             raise KeyOfInstallation("Ask whoever runs the gateway for WEBHOOK_SIGNING_KEY.")
         keyring = self._signer.keyring
 
         async def work(connection: Connection) -> Record | None:
-            if rotate:
-                return await store.replace_signing_key(connection, keyring, tenant_id)
-            return await store.show_signing_key(connection, keyring, tenant_id)
+            async def show() -> bool:
+                if rotate:
+                    return bool(await store.replace_signing_key(connection, keyring, tenant_id))
+                return await store.show_signing_key(connection, keyring, tenant_id) is not None
+
+            shown = await operation.once(connection, show)
+            return await store.signing_key(connection, tenant_id) if shown else None
 
         row = await self._database.run(work)
         if row is None:
@@ -175,10 +185,10 @@ def _found(row: Record | None) -> Record:
     return row
 
 
-def _ping(tenant_id: UUID, endpoint: Record, key: Record | None) -> Claim:
+def _ping(tenant_id: UUID, endpoint: Record, key: Record | None, id_: UUID) -> Claim:
     now = datetime.now(UTC)
     event = StoredEvent(
-        id=uuid7(),
+        id=id_,
         type=PING,
         kind="WebhookEndpoint",
         namespace="",

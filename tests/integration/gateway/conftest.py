@@ -4,7 +4,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
@@ -151,7 +151,14 @@ def internal(gateway: Gateway, session: aiohttp.ClientSession) -> Api:
     return inside(gateway, session)
 
 
-def public(gateway: Gateway, session: aiohttp.ClientSession) -> Api:
+class Listening(Protocol):
+    """A gateway in this process or in one of its own."""
+
+    @property
+    def public_port(self) -> int: ...
+
+
+def public(gateway: Listening, session: aiohttp.ClientSession) -> Api:
     return Api(session, f"http://127.0.0.1:{gateway.public_port}", {"Authorization": f"Bearer {KEY}"})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
-from castwarden_gateway.http.problems import ANYWHERE, Problem
+from castwarden_gateway.http.problems import ANYWHERE, UNSAFE, Problem
 from castwarden_gateway.http.routes import Route
 from castwarden_gateway.tenants.auth import InvalidTenant
 from pydantic import TypeAdapter
@@ -26,7 +26,12 @@ def require_declared(method: str, path: str, status: int, body: Any) -> None:
         return
     name = f"{method} {route.path}"
     if status >= 400:
-        problems: tuple[type[Problem], ...] = (*ANYWHERE, InvalidTenant, *route.problems)
+        problems: tuple[type[Problem], ...] = (
+            *ANYWHERE,
+            InvalidTenant,
+            *(UNSAFE if route.keyed else ()),
+            *route.problems,
+        )
         declared = {(problem.status, problem.code) for problem in problems}
         assert (status, body["code"]) in declared, f"{name} does not declare {status} {body['code']}"
         return

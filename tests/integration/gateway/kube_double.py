@@ -26,6 +26,8 @@ class KubeDouble:
         self.tokens: dict[str, Object] = {}  # token -> status of its TokenReview
         self.down = False
         self.refuse: Callable[[Object], Object | None] = lambda body: None  # returns a Status to refuse a write with
+        self.answer = asyncio.Event()  # clear it, and writes are done but not answered
+        self.answer.set()
         self.requests: list[tuple[str, str]] = []
         self.url = ""
         self._version = 100
@@ -140,6 +142,8 @@ class KubeDouble:
             assert request.transport is not None
             request.transport.abort()
         response: web.StreamResponse = await handler(request)
+        if request.method != "GET":
+            await self.answer.wait()
         return response
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
