@@ -109,7 +109,6 @@ class MediaPlaylist:
     media_sequence: int = 0
     discontinuity_sequence: int = 0
     ended: bool = False
-    playlist_type: str | None = None
     part_target: float | None = None
     parts: tuple[Part, ...] = ()
     control: ServerControl = ServerControl()

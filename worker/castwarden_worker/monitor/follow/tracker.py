@@ -6,13 +6,14 @@ starts a new epoch instead of looking like a stall; a cache that serves an older
 """
 
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from .playlist import MediaPlaylist, Segment
-from .rules import REGULAR, Irregular, irregular, same_media
 
 _LEAP = 120.0  # seconds of media that may be gone at once without it being a new numbering
 _MOST = 32  # segments of a first load
 _KNOWN = 64  # segments that are compared when they are listed again
+_DATED_ALIKE = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,6 @@ class Update:
     ended: bool = False
     behind: int = 0  # sequence numbers that its newest segment lies behind the newest that we know
     parts: int = 0  # new parts of the segment that comes next
-    irregular: Irregular = REGULAR
 
 
 class Tracker:
@@ -68,7 +68,6 @@ class Tracker:
             self._known, self._before = {}, None
         new = self._new(playlist, changed is not None)
         parts = 0 if behind else self._new_parts(playlist)
-        broken = irregular(self._before, playlist, self._shared(playlist), [arrival.segment for arrival in new])
         if new or parts:
             self.new_count += 0 if self.last_new is None else len(new) + parts
             self.last_new = now
@@ -77,7 +76,7 @@ class Tracker:
         if not behind:
             self._before = playlist
             self._known = {segment.sequence: segment for segment in playlist.segments[-_KNOWN:]}
-        return Update(new, changed, playlist.ended, behind, parts, broken)
+        return Update(new, changed, playlist.ended, behind, parts)
 
     def _shared(self, playlist: MediaPlaylist) -> list[tuple[Segment, Segment]]:
         """Segments that were listed before: as then, and as now."""
@@ -138,7 +137,7 @@ class Tracker:
         change = (self.last_sequence, playlist.segments[0].sequence)
         if known:
             self._behind = None
-            return None if any(same_media(then, segment) for then, segment in known) else change
+            return None if any(_same_media(then, segment) for then, segment in known) else change
         if newest >= self.last_sequence:
             self._behind = None
             return change if self._leaps(playlist, now) else None
@@ -165,3 +164,21 @@ def _newest(segments: list[Segment], seconds: float) -> list[Segment]:
         if total > seconds and index < len(segments) - 1:
             return segments[index + 1 :]
     return segments
+
+
+def _same_media(one: Segment, other: Segment) -> bool:
+    """Whether two listings of one number mean the same, as far as can be told: by date, else by the file's name.
+
+    Hosts, folders and signatures change when a URL is renewed.
+    """
+    if one.program_time is not None and other.program_time is not None:
+        return abs(one.program_time - other.program_time) < _DATED_ALIKE
+    return one.uri == other.uri or _name(one.uri) == _name(other.uri)
+
+
+def _name(uri: str) -> str:
+    try:
+        path = urlsplit(uri).path
+    except ValueError:
+        path = uri
+    return path.rpartition("/")[2]

@@ -25,7 +25,6 @@ class MediaReader:
         self._target: float | None = None
         self._sequence = self._discontinuity_sequence = self._skipped = 0
         self._ended = False
-        self._type: str | None = None
         self._duration: float | None = None
         self._byterange: tuple[int, int | None] | None = None
         self._ranges = Ranges()
@@ -48,7 +47,6 @@ class MediaReader:
             "#EXT-X-GAP": self._take_gap,
             "#EXT-X-SKIP": self._take_skip,
             "#EXT-X-ENDLIST": self._take_end,
-            "#EXT-X-PLAYLIST-TYPE": self._take_type,
         }
 
     def playlist(self) -> MediaPlaylist:
@@ -59,7 +57,6 @@ class MediaReader:
             self._sequence,
             self._discontinuity_sequence,
             self._ended,
-            self._type,
             self._parts.target,
             tuple(self._parts.parts),
             self._parts.control,
@@ -147,9 +144,6 @@ class MediaReader:
 
     def _take_end(self, _: str) -> None:
         self._ended = True
-
-    def _take_type(self, value: str) -> None:
-        self._type = words(value)
 
     def _take_skip(self, value: str) -> None:
         """A delta update: what it skips is as it was."""
