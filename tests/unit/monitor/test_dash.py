@@ -114,6 +114,12 @@ def test_sound_inside_the_pictures_segments_is_known_by_its_codec() -> None:
     assert read(mpd(f"<Period>{inner}</Period>")).periods[0].representations[0].has_sound
 
 
+@pytest.mark.parametrize(("codecs", "kind"), [("alac", "audio"), ("mp4a.40.2, wvtt", "audio"), ("wvtt", "other")])
+def test_a_set_that_does_not_say_what_it_is_is_known_by_its_codecs(codecs: str, kind: str) -> None:
+    inner = f'<AdaptationSet mimeType="application/mp4"><Representation id="r" codecs="{codecs}"/></AdaptationSet>'
+    assert read(mpd(f"<Period>{inner}</Period>")).periods[0].representations[0].kind == kind
+
+
 def test_periods_follow_each_other_unless_they_say_when_they_start() -> None:
     text = mpd('<Period duration="PT10S"/><Period/><Period start="PT1M"/>', 'mediaPresentationDuration="PT90S"')
     assert [(period.start, period.duration) for period in read(text).periods] == [(0, 10), (10, 50), (60, 30)]

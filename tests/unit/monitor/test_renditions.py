@@ -22,6 +22,11 @@ def test_the_smallest_picture_is_taken_and_a_variant_of_sound_alone_is_not() -> 
     assert chosen((HIGH, RADIO, LOW)) == ("low", None)
 
 
+def test_sound_with_subtitles_is_no_picture() -> None:
+    texts, picture = Variant("texts", 1, None, "mp4a.40.2,wvtt"), Variant("picture", 2, None, "avc1.4d400c,mp4a.40.2")
+    assert chosen((texts, picture)) == ("picture", None)
+
+
 def test_the_default_audio_rendition_of_its_group_is_taken() -> None:
     audio = (Rendition("sound", "fr", "fr"), Rendition("sound", "en", "en", default=True), Rendition("other", "x", "x"))
     assert chosen((HIGH, LOW), audio) == ("low", "en")
@@ -49,6 +54,8 @@ def test_no_variant_is_an_error() -> None:
         (Variant("x", 1, None, "avc1.4d400c,mp4a.40.2,stpp.ttml"), {"video", "audio"}),
         (Variant("x", 1, 144), {"video"}),
         (Variant("x", 1), set()),
+        (Variant("x", 1, None, "vorbis, AC-4.02.01.01"), {"audio"}),
+        (Variant("x", 1, None, "wvtt"), set()),
     ],
 )
 def test_codecs_and_resolution_announce_tracks(variant: Variant, announced: set[str]) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from ..errors import PlaylistError
+from ..follow.codecs import kinds_of
 from .addressing import Addressing, addressing, availability_offset
 from .values import duration, moment, natural
 from .xml import children, get, local_name, tree
@@ -21,7 +22,6 @@ _MAX_URL = 8_192
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _TRICKS = ("http://dashif.org/guidelines/trickmode", "http://dashif.org/guidelines/thumbnail_tile")
 _CONTINUES = ("urn:mpeg:dash:period-continuity:2015", "urn:mpeg:dash:period-connectivity:2015")
-_AUDIO_CODECS = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "vorbis")
 
 _DESCRIBING = ("contentType", "mimeType", "codecs", "bandwidth", "width", "height")
 
@@ -47,7 +47,7 @@ class Representation:
     @property
     def has_sound(self) -> bool:
         """Whether sound is muxed into the picture's segments."""
-        return self.kind == "video" and any(name.startswith(_AUDIO_CODECS) for name in _codec_names(self.codecs))
+        return self.kind == "video" and "audio" in kinds_of(self.codecs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +203,9 @@ def _kind(given: Mapping[str, str]) -> Kind:
             return "video" if name == "video" else "audio"
         if name and name != "application":
             return "other"
-    names = _codec_names(given.get("codecs", ""))
-    if names and all(name.startswith(_AUDIO_CODECS) for name in names):
+    if kinds_of(given.get("codecs", "")) == {"audio"}:
         return "audio"
     return "video" if "width" in given or "height" in given else "other"
-
-
-def _codec_names(codecs: str) -> list[str]:
-    return [name.strip().lower() for name in codecs.split(",") if name.strip()]
 
 
 def _protection(element: Element) -> str | None:

@@ -4,11 +4,10 @@
 from dataclasses import dataclass
 
 from ..errors import PlaylistError
+from ..follow.codecs import kinds_of
 from ..follow.playlist import MultivariantPlaylist, Rendition, Variant
 from ..seen import Kind
 
-_AUDIO_CODECS = ("mp4a", "ac-3", "ec-3", "opus", "flac", "alac", "mp3")
-_NEITHER = ("stpp", "wvtt", "tx3g")  # subtitles
 _SOUND: frozenset[Kind] = frozenset(("audio",))
 _PICTURE: frozenset[Kind] = frozenset(("video",))
 
@@ -44,16 +43,11 @@ def choose(playlist: MultivariantPlaylist) -> Choice:
 
 
 def _has_picture(variant: Variant) -> bool:
-    if variant.height is not None or not variant.codecs:
-        return True
-    return not all(codec.strip().lower().startswith(_AUDIO_CODECS) for codec in variant.codecs.split(","))
+    return variant.height is not None or not variant.codecs or "video" in kinds_of(variant.codecs)
 
 
 def _announced(variant: Variant) -> frozenset[Kind]:
-    codecs = [codec.strip().lower() for codec in variant.codecs.split(",") if codec.strip()]
-    sound = any(codec.startswith(_AUDIO_CODECS) for codec in codecs)
-    picture = variant.height is not None or any(not codec.startswith(_NEITHER + _AUDIO_CODECS) for codec in codecs)
-    return (_SOUND if sound else frozenset()) | (_PICTURE if picture else frozenset())
+    return kinds_of(variant.codecs) | (frozenset() if variant.height is None else _PICTURE)
 
 
 def _sound(renditions: tuple[Rendition, ...], group: str | None) -> Rendition | None:
