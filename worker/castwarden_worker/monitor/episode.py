@@ -91,7 +91,10 @@ class Episode:
         return self.hold(at)
 
     def reached(self, at: Moment, since: Moment) -> Change | None:
-        """A count that began at `since` is full: raised now, for `raise_after` is zero, however long it took."""
+        """What began at `since` is enough by another measure: raised now, however long it took.
+
+        `raise_after` is no longer than that, and zero where a count decides.
+        """
         change = self.observe(at, bad=True, since=since)
         return change and replace(change, at=at, duration=max(0.0, self.time(at) - self.time(since)))
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from castwarden_base.ids import uuid7
 from castwarden_model.messages import Occurrence, Segment, Transition
@@ -10,9 +11,15 @@ from castwarden_model.messages import Occurrence, Segment, Transition
 from .episode import Change
 from .seen import SegmentSeen
 
+_NOTHING: Mapping[str, Any] = {}
+
 
 def transition(
-    change: Change, segment: SegmentSeen | None, now: float, measured: Mapping[str, float | str]
+    change: Change,
+    segment: SegmentSeen | None,
+    now: float,
+    measured: Mapping[str, float | str] = _NOTHING,
+    detail: Mapping[str, str] = _NOTHING,
 ) -> Transition:
     """The message for a change that was told at `now` (Unix time), while `segment` was analysed."""
     return Transition(
@@ -27,6 +34,7 @@ def transition(
         threshold_sec=change.threshold,
         segment=Segment(sequence=segment.sequence, duration=segment.seconds) if segment else None,
         measured=dict(measured) if change.raised else {},
+        detail=dict(detail),
     )
 
 

@@ -64,7 +64,7 @@ class StreamRole:
         self._over = assignment.stream is StreamState.ENDED
         self._watching = False
         self._analysed = 0
-        self._shut_out = ShutOut.of(assignment.open)
+        self._shut_out = ShutOut(assignment.open)
         self._watch = self._new_watch(assignment.stream, assignment.statistics)
         self._round: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
@@ -279,7 +279,7 @@ class StreamRole:
     def observation(self) -> MonitorObservation:
         """The state as the gateway keeps it: what the watch saw, unless the looks know better."""
         seen, found = self._watch.observation(), self._found
-        if self._shut_out.open:
+        if self._shut_out.is_open:
             reason = found.reason if isinstance(found, Blocked) else seen.reason
             return seen.model_copy(update={"stream": StreamState.PROBE_BLOCKED, "reason": reason})
         if self._over:

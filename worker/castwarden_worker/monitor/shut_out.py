@@ -1,62 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """The condition `probe_blocked`: we cannot look. One episode at a time; it says nothing about the stream."""
 
+import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 
-from castwarden_base.ids import uuid7
 from castwarden_model.messages import OpenCondition, Transition
 
 from ..outcomes import Blocked
+from . import facts
+from .episode import Episode, Moment
 
 CONDITION = "probe_blocked"
 
 
 class ShutOut:
-    """`open` is the episode under way."""
+    """Told of as soon as it is known, so it has no thresholds."""
 
-    def __init__(self, known: OpenCondition | None = None) -> None:
-        self.open = known
-
-    @classmethod
-    def of(cls, conditions: Iterable[OpenCondition]) -> "ShutOut":
+    def __init__(self, conditions: Iterable[OpenCondition] = ()) -> None:
         """Takes up the episode among the conditions that an earlier worker left open."""
-        made = cls()
-        made.adopt(conditions)
-        return made
+        self._episode = Episode(CONDITION, on_air=True)
+        self.adopt(conditions)
+
+    @property
+    def is_open(self) -> bool:
+        return self._episode.is_open
 
     def adopt(self, conditions: Iterable[OpenCondition]) -> None:
         """Goes on with the episode among the conditions, if one is there."""
-        self.open = next((known for known in conditions if known.condition == CONDITION), self.open)
+        known = next((known for known in conditions if known.condition == CONDITION), None)
+        if known:
+            self._episode.prime(known.episode, known.started_at.timestamp())
 
     def begin(self, outcome: Blocked, lasted: float) -> Transition | None:
         """The transition to tell, unless it was told; `lasted` is in seconds."""
-        if self.open:
+        now = Moment(0.0, time.time())
+        change = self._episode.reached(now, Moment(0.0, now.wall - lasted))
+        if change is None:
             return None
-        began = datetime.now(UTC) - timedelta(seconds=lasted)
-        self.open = OpenCondition(condition=CONDITION, episode=uuid7(), started_at=began)
-        return _transition(self.open, "raised", reason=outcome.reason, hint=outcome.hint)
+        return facts.transition(change, None, now.wall, detail={"reason": outcome.reason, "hint": outcome.hint})
 
     def end(self) -> Transition | None:
         """The transition to tell, unless there is nothing to end."""
-        if self.open is None:
-            return None
-        over, self.open = self.open, None
-        return _transition(over, "cleared")
-
-
-def _transition(episode: OpenCondition, state: str, **detail: str) -> Transition:
-    now = datetime.now(UTC)
-    return Transition.model_validate(
-        {
-            "id": uuid7(),
-            "condition": CONDITION,
-            "state": state,
-            "episode": episode.episode,
-            "at": now,
-            "started_at": episode.started_at,
-            "media_time": 0.0,
-            "duration_sec": round(max(0.0, (now - episode.started_at).total_seconds()), 3),
-            "detail": detail,
-        }
-    )
+        now = Moment(0.0, time.time())
+        change = self._episode.close(now)
+        return None if change is None else facts.transition(change, None, now.wall)
