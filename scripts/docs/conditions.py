@@ -25,7 +25,8 @@ _INTRODUCTION = """# Conditions
 A condition is something that can be wrong with a stream. Each has one check with settings of its own under
 `spec.checks.<name>`, is told at most once per episode, and every alert is followed by a recovery. `raiseAfter` is how
 long it must be bad, `clearAfter` how long it must be good again. A stall stops media time: while nothing arrives, an
-episode of picture or sound neither grows nor clears.
+episode of picture or sound neither grows nor clears. Nor does it by media that nobody saw: segments that could not be
+fetched, or were gone before we came back.
 
 To be raised, a condition must hold without a break: one good picture, or a tenth of a second of sound, begins the wait
 anew. What flickers below `raiseAfter` is not told. To be cleared, it must be good for `clearAfter`; a shorter good time

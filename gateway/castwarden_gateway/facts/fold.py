@@ -20,7 +20,7 @@ from castwarden_model.resources import Channel, DownloadJob, Monitor, StreamStat
 from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.feeds import fold_feed, fold_videos
-from castwarden_gateway.facts.known import OFF_SECONDS, Added, Known, degrade, stamp, subject_of
+from castwarden_gateway.facts.known import BENEATH, OFF_SECONDS, Added, Known, degrade, stamp, subject_of
 
 _BLOCKED = "probe_blocked"
 _BEHIND = "analysis_degraded"
@@ -164,6 +164,10 @@ def _data(transition: Transition) -> dict[str, Any]:
 def _fold_monitor(known: Known, seen: MonitorObservation, now: datetime) -> None:
     before = known.status.get("stream", {})
     since = before["since"] if before.get("state") == seen.stream and "since" in before else stamp(now)
+    if seen.stream is not StreamState.PROBE_BLOCKED:
+        known.private.pop(BENEATH, None)
+    elif before.get("state") != StreamState.PROBE_BLOCKED:
+        known.private[BENEATH] = before.get("state", StreamState.UNKNOWN)
     known.status["stream"] = _present(
         state=seen.stream.value,
         title=seen.title,

@@ -17,6 +17,8 @@ from castwarden_model.resources.downloadjob import DownloadResult
 DEGRADED = "Degraded"
 OFF_SECONDS = 30.0
 """A worker's clock that is off by more dates its alerts wrongly, which is worth telling."""
+BENEATH = "stream"
+"""What a Monitor's stream was when it could still be looked at, while it cannot; in `private`."""
 _LONGEST_MESSAGE = 4096  # characters; the Kubernetes API would refuse the whole status for more than 32768
 
 

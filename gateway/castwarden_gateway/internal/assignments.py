@@ -18,7 +18,7 @@ from castwarden_model.resources.monitor import Statistics
 from castwarden_gateway.db import Database
 from castwarden_gateway.facts import store
 from castwarden_gateway.facts.errors import Fenced
-from castwarden_gateway.facts.known import Known
+from castwarden_gateway.facts.known import BENEATH, Known
 from castwarden_gateway.http.problems import NotFound, Unavailable
 from castwarden_gateway.kube.client import Refused, path_of
 from castwarden_gateway.kube.resources import AnyResource, Resources
@@ -97,6 +97,13 @@ def _version(resource: AnyResource) -> str:
     return str(resource.metadata.generation)
 
 
+def _stream(known: Known) -> StreamState:
+    """Whoever begins while the source cannot be looked at goes on with what the stream was before that."""
+    state = StreamState(known.status.get("stream", {}).get("state", StreamState.UNKNOWN))
+    blocked = state is StreamState.PROBE_BLOCKED
+    return StreamState(known.private.get(BENEATH, StreamState.UNKNOWN)) if blocked else state
+
+
 def _assignment(resource: AnyResource, known: Known) -> Assignment:
     version, status = _version(resource), known.status
     if isinstance(resource, Monitor):
@@ -105,7 +112,7 @@ def _assignment(resource: AnyResource, known: Known) -> Assignment:
             version=version,
             epoch=known.epoch,
             spec=resource.spec,
-            stream=StreamState(status.get("stream", {}).get("state", StreamState.UNKNOWN)),
+            stream=_stream(known),
             open=list(known.open.values()),
             statistics=Statistics.model_validate(status.get("statistics", {})),
         )

@@ -284,6 +284,7 @@ class DeliveryEngine:
         row = await self._database.fetchrow(maintain.SQL.queue)
         if row is not None:
             metrics.DUE.set(row["due"])
+            metrics.HELD.set(row["held"])
             metrics.OLDEST_DUE_SECONDS.set(row["oldest_seconds"])
 
     def _trouble(self, part: str, error: Exception) -> None:

@@ -48,5 +48,11 @@ select exists (
 delete from webhook_attempts_other where at < now() - make_interval(days => $1)
 
 -- name: queue
-select count(*) as due, coalesce(extract(epoch from now() - min(due_at)), 0)::float8 as oldest_seconds
-from webhook_deliveries where due_at <= now()
+-- What waits for us. What waits for a receiver that rests or is paused is no backlog of ours, and counted apart.
+select count(*) filter (where not held) as due, count(*) filter (where held) as held,
+       coalesce(extract(epoch from now() - min(due_at) filter (where not held)), 0)::float8 as oldest_seconds
+from (
+    select d.due_at, coalesce(greatest(e.paused_until, e.resting_until) > now(), false) as held
+    from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
+    where d.due_at <= now()
+) due

@@ -18,7 +18,8 @@ FIRST_ATTEMPT_SECONDS = Histogram(
     "From the event's transaction to the first attempt",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
-DUE = Gauge("castwarden_queue_due", "Deliveries that are due and not leased")
+DUE = Gauge("castwarden_queue_due", "Deliveries that are due, not leased, and not held")
+HELD = Gauge("castwarden_queue_held", "Deliveries that are due to receivers that rest or are paused")
 OLDEST_DUE_SECONDS = Gauge("castwarden_queue_oldest_due_seconds", "How long the oldest of them has been due")
 IN_FLIGHT = Gauge("castwarden_in_flight", "Attempts under way in this process")
 FLUSH_SECONDS = Histogram("castwarden_attempts_flush_seconds", "Time to write one batch of results")

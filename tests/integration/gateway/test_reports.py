@@ -194,6 +194,17 @@ async def test_a_poll_makes_videos_and_tells_of_new_and_changed_ones(
     assert assignment.body["validators"]["etag"] == '"a"'
 
 
+async def test_whoever_begins_while_the_source_is_blocked_goes_on_with_what_the_stream_was(
+    gateway: Gateway, internal: Api, kube_api: KubeDouble
+) -> None:
+    obj = kube_api.put("monitors", monitor("one"))
+    await wait_until(lambda: gateway.resources.monitors.get("default", "one"), PATIENCE)
+    for seq, state in enumerate(("Live", "ProbeBlocked"), 1):
+        await send(internal, obj, seq=seq, monitor={"stream": state})
+    assignment = await internal.get(f"/internal/v1/assignments/Monitor/default/one?uid={obj['metadata']['uid']}")
+    assert assignment.body["stream"] == "Live"
+
+
 async def test_a_failing_feed_degrades_the_channel_and_touches_no_video(
     gateway: Gateway, api: Api, internal: Api, kube_api: KubeDouble
 ) -> None:

@@ -277,6 +277,10 @@ async def test_what_happens_is_told_to_prometheus(bench: Bench, receiver: Receiv
 
     await bench.database.execute("update webhook_endpoints set paused_until = now() + interval '1 hour';")
     await bench.database.execute("update webhook_deliveries set due_at = now() - interval '1 minute'")
+    await wait_until(lambda: sample("queue_held") == 1, 30)
+    assert sample("queue_due") == sample("queue_oldest_due_seconds") == 0
+    await bench.database.execute("update webhook_endpoints set paused_until = null, enabled = false")
     await wait_until(lambda: sample("queue_due") == 1, 30)
     assert sample("queue_oldest_due_seconds") >= 60
+    assert sample("queue_held") == 0
     await running.stop()

@@ -7,7 +7,7 @@ import pytest
 from castwarden_base.ids import uuid7
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.fold import fold
-from castwarden_gateway.facts.known import Added, Known
+from castwarden_gateway.facts.known import BENEATH, Added, Known
 from castwarden_model.conditions import ALERTS
 from castwarden_model.messages import OpenCondition, Report, ResourceRef
 from castwarden_model.resources import Channel, DownloadJob, Monitor
@@ -146,6 +146,16 @@ def test_a_snapshot_whose_number_was_taken_before_changes_nothing() -> None:
     state = known()
     folded(state, report(seq=5, monitor={"stream": "Live"}), report(seq=5, monitor={"stream": "Ended"}))
     assert state.status["stream"]["state"] == "Live"
+
+
+@pytest.mark.parametrize("before", ["Live", "Stalled", "Ended"])
+def test_what_a_stream_was_is_kept_while_it_cannot_be_looked_at(before: str) -> None:
+    state = known()
+    folded(state, report(seq=1, monitor={"stream": before}))
+    folded(state, *(report(seq=seq, monitor={"stream": "ProbeBlocked"}) for seq in (2, 3)))
+    assert state.private[BENEATH] == before
+    folded(state, report(seq=4, monitor={"stream": "Live"}))
+    assert BENEATH not in state.private
 
 
 def test_a_stream_keeps_the_time_since_when_it_is_as_it_is() -> None:

@@ -32,6 +32,30 @@ def test_black_as_long_as_the_threshold_is_raised_at_the_threshold_and_once() ->
     assert (raised.raised, raised.at, raised.began_wall, raised.duration) == (True, at(5), WALL + 2, 3.0)
 
 
+def test_media_that_nobody_saw_counts_neither_as_bad_nor_as_good() -> None:
+    check = episode()
+    assert observed(check, ".bb") == []
+    check.unseen(60.0)
+    raised = check.observe(at(64), bad=True)
+    assert raised is not None
+    assert (raised.began_wall, raised.duration) == (WALL + 1, 3.0)
+    check.unseen(100.0)
+    assert check.observe(at(164), bad=False) is None
+    check.unseen(100.0)
+    assert check.observe(at(265), bad=False) is None
+    cleared = check.observe(at(266), bad=False)
+    assert cleared is not None
+    assert cleared.duration == 3.0
+
+
+def test_what_is_measured_on_air_goes_on_while_nobody_sees() -> None:
+    check = Episode("stall", on_air=True)
+    check.raise_after = 3.0
+    check.observe(at(0), bad=True)
+    check.unseen(60.0)
+    assert check.observe(at(3), bad=True) is not None
+
+
 def test_black_shorter_than_the_threshold_raises_nothing() -> None:
     assert observed(episode(), "..bbb..bb.bb..") == []
 

@@ -104,6 +104,15 @@ class Episode:
             return None
         return self._cleared(self._since, until) if self._open else self._raise(self._since, until)
 
+    def unseen(self, seconds: float) -> None:
+        """So much media went by that nobody saw. It was neither good nor bad: no run and no episode grows by it."""
+        if self.on_air:
+            return
+        self._since = self._since and Moment(self._since.media + seconds, self._since.wall)
+        self._lull_since = self._lull_since and Moment(self._lull_since.media + seconds, self._lull_since.wall)
+        if self._open and self._open.began is not None:
+            self._open = replace(self._open, began=self._open.began + seconds)
+
     def due_by(self, time: float) -> bool:
         """Whether the present run, if it lasts until then, raises or clears."""
         if self._since is None or self._lull_since or self.bad == self.is_open:

@@ -27,7 +27,7 @@ def transition(
         condition=change.condition,
         state="raised" if change.raised else "cleared",
         episode=change.episode,
-        at=_utc(now),
+        at=_utc(max(now, change.began_wall)),  # a clock that was set back makes no episode end before it began
         started_at=_utc(change.began_wall),
         media_time=round(max(0.0, change.at.media), 3),
         duration_sec=round(change.duration, 3),

@@ -84,6 +84,8 @@ class Analyzer:
     def skip(self, seconds: float) -> None:
         """Media was gone before we saw it."""
         self.timeline.skip(seconds)
+        for check in self._checks:
+            check.episode.unseen(seconds)
         self._lost()
 
     def _analyze(self, segment: Segment, media: Media, wall: float, shallow: bool) -> Analysis:
