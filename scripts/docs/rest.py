@@ -19,11 +19,18 @@ from scripts.docs.tables import cell, fence, sentence, table
 _HEAD = """# REST
 
 Every public path starts with `/api/v1`; `/v1` is another name for it. Send `Authorization: Bearer <key>`; an
-administrator acts for another tenant with `X-Tenant-Id: <slug>`. A scope `monitors:*` holds both `monitors:read` and
-`monitors:write`; `*` holds all but `admin`.
+administrator acts for another tenant with `X-Tenant-Id: <slug>`. A scope `monitors:*` holds both `monitors:read`
+and `monitors:write`; `*` holds all but `admin`.
 
-An answer is `{"data": ...}`, a page `{"data": [...], "meta": {"count": 50}, "links": {"next": "<path>"}}`. Errors are
-problem+json with a stable `code`. These any route may answer; the tables below name what a route adds:
+An answer is `{"data": ...}`, a page `{"data": [...], "meta": {"count": 50}, "links": {"next": "<path>"}}`; the
+header `Link` names the next page as well. A page has 50 rows, or `limit` (1 to 200). A cursor names the last row
+that was seen, so rows that come and go between two pages shift nothing.
+
+Every GET has a strong `ETag`; `If-None-Match` answers 304 while the bytes are the same. A PATCH or DELETE with
+`If-Match` is refused with 412 when what can be configured has been changed since; what is only seen (a stream's
+health, counters) is no such change, though it makes another `ETag`.
+
+Errors are problem+json with a stable `code`. These any route may answer; the tables below name what a route adds:
 """
 _REPEATS = """### Repeating a request
 

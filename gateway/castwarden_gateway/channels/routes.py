@@ -15,8 +15,9 @@ from castwarden_gateway.channels.store import VideoStore
 from castwarden_gateway.events.routes import EventQuery, event_page
 from castwarden_gateway.events.store import EventView
 from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
-from castwarden_gateway.http.problems import InvalidRequest, NotFound
+from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
+from castwarden_gateway.kube.changes import version_of
 from castwarden_gateway.tenants.principal import Principal
 
 CHANNELS = web.AppKey("channels", Channels)
@@ -37,7 +38,8 @@ async def create_channel(request: Request[Principal], body: ChannelCreate) -> Re
     channels = request.app[CHANNELS]
     channel, new = await channels.create(request.principal.tenant, body, request.operation)
     data = {"data": channels.view(channel)}
-    return created(data, f"{_PATH}/{channel.metadata.name}") if new else Reply(data)
+    version = version_of(channel)
+    return created(data, f"{_PATH}/{channel.metadata.name}", version=version) if new else Reply(data, version=version)
 
 
 @routes.get(_PATH, scope="channels:read", query=PageQuery, returns={200: list[ChannelView]})
@@ -51,9 +53,10 @@ async def list_channels(request: Request[Principal], query: PageQuery) -> Any:
 
 
 @routes.get(_PATH + "/{id}", scope="channels:read", returns={200: ChannelView}, problems=[NotFound])
-async def get_channel(request: Request[Principal]) -> Any:
+async def get_channel(request: Request[Principal]) -> Reply:
     channels = request.app[CHANNELS]
-    return {"data": channels.view(channels.get(request.principal.tenant, request.params["id"]))}
+    channel = channels.get(request.principal.tenant, request.params["id"])
+    return Reply({"data": channels.view(channel)}, version=version_of(channel))
 
 
 @routes.patch(
@@ -61,17 +64,26 @@ async def get_channel(request: Request[Principal]) -> Any:
     scope="channels:write",
     body=ChannelPatch,
     returns={200: ChannelView},
-    problems=[NotFound, InvalidRequest],
+    problems=[NotFound, InvalidRequest, PreconditionFailed, Conflict],
 )
-async def update_channel(request: Request[Principal], body: ChannelPatch) -> Any:
+async def update_channel(request: Request[Principal], body: ChannelPatch) -> Reply:
     channels = request.app[CHANNELS]
-    return {"data": channels.view(await channels.update(request.principal.tenant, request.params["id"], body))}
+    channel = await channels.update(
+        request.principal.tenant, request.params["id"], body, request.if_match, request.operation
+    )
+    return Reply({"data": channels.view(channel)}, version=version_of(channel))
 
 
-@routes.delete(_PATH + "/{id}", scope="channels:write", returns={204: None}, problems=[NotFound])
+@routes.delete(
+    _PATH + "/{id}",
+    scope="channels:write",
+    returns={204: None},
+    problems=[NotFound, PreconditionFailed, Conflict],
+)
 async def delete_channel(request: Request[Principal]) -> Reply:
-    deleting = request.app[CHANNELS].delete(request.principal.tenant, request.params["id"])
-    await request.operation.deleted(deleting)
+    await request.app[CHANNELS].delete(
+        request.principal.tenant, request.params["id"], request.if_match, request.operation
+    )
     return no_content()
 
 

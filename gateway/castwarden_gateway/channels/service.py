@@ -4,6 +4,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,10 @@ from castwarden_model.resources import Channel
 from castwarden_gateway.channels.answers import ChannelView
 from castwarden_gateway.channels.bodies import FIELDS, ChannelCreate, ChannelPatch
 from castwarden_gateway.facts.known import source_url
+from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound, Problem
+from castwarden_gateway.kube.changes import change, remove
 from castwarden_gateway.kube.client import Object, Refused, segment
 from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
 from castwarden_gateway.kube.resources import Resources
@@ -78,11 +81,14 @@ class Channels:
         self._resources.require_synced()
         return sorted(self._kind.in_namespace(tenant.namespace), key=sort_key, reverse=True)
 
-    async def update(self, tenant: Tenant, name: str, body: ChannelPatch) -> Channel:
-        return await refusals_as_problems(self._kind.patch(self.get(tenant, name), body.spec()), FIELDS)
+    async def update(
+        self, tenant: Tenant, name: str, body: ChannelPatch, if_match: IfMatch, operation: Operation
+    ) -> Channel:
+        find = partial(self.get, tenant, name)
+        return await change(self._kind, find, body.spec(), FIELDS, if_match, operation)
 
-    async def delete(self, tenant: Tenant, name: str) -> None:
-        await refusals_as_problems(self._kind.delete(self.get(tenant, name)), FIELDS)
+    async def delete(self, tenant: Tenant, name: str, if_match: IfMatch, operation: Operation) -> None:
+        await remove(self._kind, partial(self.get, tenant, name), FIELDS, if_match, operation)
 
     async def poll(self, tenant: Tenant, name: str, operation: Operation) -> str:
         """Makes a Job from the CronJob's template; its name."""

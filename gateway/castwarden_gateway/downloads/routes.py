@@ -12,8 +12,9 @@ from castwarden_gateway.downloads.store import AttemptStore
 from castwarden_gateway.events.routes import EventQuery, event_page
 from castwarden_gateway.events.store import EventView
 from castwarden_gateway.http.cursors import decode, encode, page
-from castwarden_gateway.http.problems import InvalidRequest, NotFound
+from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
+from castwarden_gateway.kube.changes import version_of
 from castwarden_gateway.tenants.principal import Principal
 
 DOWNLOADS = web.AppKey("downloads", Downloads)
@@ -35,7 +36,8 @@ async def create_download(request: Request[Principal], body: DownloadCreate) -> 
     downloads = request.app[DOWNLOADS]
     job, new = await downloads.create(request.principal.tenant, body, request.operation)
     data = {"data": downloads.view(job)}
-    return created(data, f"{_PATH}/{job.metadata.name}") if new else Reply(data)
+    version = version_of(job)
+    return created(data, f"{_PATH}/{job.metadata.name}", version=version) if new else Reply(data, version=version)
 
 
 @routes.get(
@@ -60,10 +62,11 @@ async def list_downloads(request: Request[Principal], query: DownloadQuery) -> A
     problems=[NotFound],
     aliases=("/jobs/{id}",),
 )
-async def get_download(request: Request[Principal]) -> Any:
+async def get_download(request: Request[Principal]) -> Reply:
     downloads = request.app[DOWNLOADS]
     job = downloads.get(request.principal.tenant, request.params["id"])
-    return {"data": {**downloads.view(job), "attempts": await request.app[ATTEMPTS].of(job.metadata.uid)}}
+    detail = {**downloads.view(job), "attempts": await request.app[ATTEMPTS].of(job.metadata.uid)}
+    return Reply({"data": detail}, version=version_of(job))
 
 
 @routes.patch(
@@ -71,24 +74,28 @@ async def get_download(request: Request[Principal]) -> Any:
     scope="downloads:write",
     body=DownloadPatch,
     returns={200: DownloadView},
-    problems=[NotFound],
+    problems=[NotFound, PreconditionFailed, Conflict],
 )
-async def update_download(request: Request[Principal], body: DownloadPatch) -> Any:
+async def update_download(request: Request[Principal], body: DownloadPatch) -> Reply:
     downloads = request.app[DOWNLOADS]
-    return {"data": downloads.view(await downloads.update(request.principal.tenant, request.params["id"], body))}
+    job = await downloads.update(
+        request.principal.tenant, request.params["id"], body, request.if_match, request.operation
+    )
+    return Reply({"data": downloads.view(job)}, version=version_of(job))
 
 
 @routes.delete(
     _PATH + "/{id}",
     scope="downloads:write",
     returns={204: None},
-    problems=[NotFound],
+    problems=[NotFound, PreconditionFailed, Conflict],
     aliases=("/jobs/{id}",),
 )
 async def delete_download(request: Request[Principal]) -> Reply:
     """Cancels it; a file that is finished stays where it is."""
-    deleting = request.app[DOWNLOADS].delete(request.principal.tenant, request.params["id"])
-    await request.operation.deleted(deleting)
+    await request.app[DOWNLOADS].delete(
+        request.principal.tenant, request.params["id"], request.if_match, request.operation
+    )
     return no_content()
 
 

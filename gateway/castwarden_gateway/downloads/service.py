@@ -4,6 +4,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,10 @@ from castwarden_model.resources import DownloadJob
 
 from castwarden_gateway.downloads.answers import DownloadView
 from castwarden_gateway.downloads.bodies import FIELDS, DownloadCreate, DownloadPatch, DownloadQuery, Status
+from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import FieldError, Forbidden, InvalidRequest, NotFound, Problem
+from castwarden_gateway.kube.changes import change, remove
 from castwarden_gateway.kube.errors import refusals_as_problems
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
@@ -88,12 +91,14 @@ class Downloads:
         ]
         return sorted(found, key=sort_key, reverse=True)
 
-    async def update(self, tenant: Tenant, name: str, body: DownloadPatch) -> DownloadJob:
-        job = self.get(tenant, name)
-        return await refusals_as_problems(self._kind.patch(job, {"suspend": body.suspend}), FIELDS)
+    async def update(
+        self, tenant: Tenant, name: str, body: DownloadPatch, if_match: IfMatch, operation: Operation
+    ) -> DownloadJob:
+        find = partial(self.get, tenant, name)
+        return await change(self._kind, find, {"suspend": body.suspend}, FIELDS, if_match, operation)
 
-    async def delete(self, tenant: Tenant, name: str) -> None:
-        await refusals_as_problems(self._kind.delete(self.get(tenant, name)), FIELDS)
+    async def delete(self, tenant: Tenant, name: str, if_match: IfMatch, operation: Operation) -> None:
+        await remove(self._kind, partial(self.get, tenant, name), FIELDS, if_match, operation)
 
     def view(self, job: DownloadJob) -> DownloadView:
         return view(job, self._status(job))

@@ -3,7 +3,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from yarl import URL
 
 from castwarden_gateway.http.problems import FieldError, InvalidRequest
+from castwarden_gateway.http.routes import Reply
 
 T = TypeVar("T")
 _VERSION = 1
@@ -45,17 +46,16 @@ def decode(cursor: str | None, read: Callable[..., T]) -> T | None:
     return found
 
 
-def page(
-    url: URL, rows: Sequence[T], limit: int, key: Callable[[T], str], view: Callable[[T], Any]
-) -> Mapping[str, Any]:
+def page(url: URL, rows: Sequence[T], limit: int, key: Callable[[T], str], view: Callable[[T], Any]) -> Reply:
     """The envelope of a list, given `limit + 1` rows or fewer and the URL that was asked for, without its host.
 
-    `links.next` is the same URL with the next page's cursor, or null.
+    `links.next` is the same URL with the next page's cursor, or null; the header `Link` says the same (RFC 8288).
     """
     shown = rows[:limit]
-    following = url.update_query(cursor=key(shown[-1])) if len(rows) > limit else None
-    return {
+    following = str(url.update_query(cursor=key(shown[-1]))) if len(rows) > limit else None
+    body = {
         "data": [view(row) for row in shown],
         "meta": {"count": len(shown)},
-        "links": {"next": following and str(following)},
+        "links": {"next": following},
     }
+    return Reply(body, headers={"Link": f'<{following}>; rel="next"'} if following else {})

@@ -13,6 +13,7 @@ import orjson
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 
+from castwarden_gateway.http.etags import IfMatch, tag_of, unchanged
 from castwarden_gateway.http.idempotency import HEADER, Idempotency
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import (
@@ -48,18 +49,27 @@ class Request(Generic[P]):
     http: web.Request
     operation: Operation
 
+    @property
+    def if_match(self) -> IfMatch:
+        """What the client means to change, if it says so."""
+        return IfMatch(self.http.headers.get(hdrs.IF_MATCH))
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. `body` is a model, a mapping or bytes of JSON; a handler may also return the body alone for 200."""
+    """An answer. `body` is a model, a mapping or bytes of JSON; a handler may also return the body alone for 200.
+
+    `version` is of the resource that the body shows: changes may be made on condition of it.
+    """
 
     body: BaseModel | Mapping[str, Any] | bytes | None = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
 
 
-def created(body: BaseModel | Mapping[str, Any], location: str, headers: Mapping[str, str] | None = None) -> Reply:
-    return Reply(body, 201, {"Location": location, **(headers or {})})
+def created(body: BaseModel | Mapping[str, Any], location: str, *, version: str = "") -> Reply:
+    return Reply(body, 201, {"Location": location}, version)
 
 
 def no_content() -> Reply:
@@ -126,8 +136,10 @@ class Routes:
         secret: bool = False,
     ) -> Callable[[H], H]:
         def add(handler: H) -> H:
-            own = tuple(problems or ())
-            record = Route(method, path, handler, scope, body, query, returns or {}, own, aliases, secret)
+            own, answers = tuple(problems or ()), dict(returns or {})
+            if method == hdrs.METH_GET and not path.startswith("/internal/"):
+                answers[304] = None
+            record = Route(method, path, handler, scope, body, query, answers, own, aliases, secret)
             self.table.append(record)
             return handler
 
@@ -191,7 +203,7 @@ def _handler(
             arguments["body"] = await read_body(http, route.body, refused)
         if route.query is not None:
             arguments["query"] = read_query(http, route.query)
-        return _response(await route.handler(request, **arguments))
+        return _response(http, await route.handler(request, **arguments))
 
     return handle
 
@@ -228,17 +240,23 @@ def read_query(http: web.Request, model: type[BaseModel]) -> BaseModel:
         raise invalid_query(error, model.model_fields) from error
 
 
-def _response(result: Any) -> web.StreamResponse:
+def _response(http: web.Request, result: Any) -> web.StreamResponse:
     if not isinstance(result, Reply):  # asked first because the other question is slow: StreamResponse is a mapping
         if isinstance(result, web.StreamResponse):
             return result
-        return _response(Reply(result))
-    reply = result
+        result = Reply(result)
+    reply: Reply = result
     if reply.body is None:
         return web.Response(status=reply.status, headers=reply.headers)
-    return web.Response(
-        body=as_json(reply.body), status=reply.status, headers=reply.headers, content_type="application/json"
-    )
+    body, headers = as_json(reply.body), dict(reply.headers)
+    if http.method == hdrs.METH_GET:
+        headers.setdefault("Cache-Control", "private, no-cache")
+        tag = headers.setdefault("ETag", tag_of(body, reply.version))
+        if unchanged(http.headers.get(hdrs.IF_NONE_MATCH), tag):
+            return web.Response(status=304, headers=headers)
+    elif reply.version:
+        headers["ETag"] = tag_of(body, reply.version)
+    return web.Response(body=body, status=reply.status, headers=headers, content_type="application/json")
 
 
 def as_json(body: Any) -> bytes:

@@ -85,8 +85,9 @@ class Kube:
         """Merge patch: changes only what is named, also in a resource that somebody else applied."""
         return await self._call("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, MERGE_PATCH)
 
-    async def delete(self, path: str, uid: str) -> None:
-        await self._call("DELETE", path, body={"preconditions": {"uid": uid}, "propagationPolicy": "Background"})
+    async def delete(self, path: str, uid: str, version: str | None = None) -> None:
+        preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
+        await self._call("DELETE", path, body={"preconditions": preconditions, "propagationPolicy": "Background"})
 
     async def list_page(self, path: str, selector: str, cursor: str | None) -> Object:
         query = {"limit": "500", **({"labelSelector": selector} if selector else {})}

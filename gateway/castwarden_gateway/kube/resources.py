@@ -95,9 +95,10 @@ class Kind(Generic[R]):
         found = self.cache.get(meta.namespace, meta.name)
         return found is not None and _holds(found.get("spec", {}), spec)
 
-    async def delete(self, resource: R) -> None:
+    async def delete(self, resource: R, version: str | None = None) -> None:
+        """With `version`, only if nobody has written since (Refused with 409 otherwise)."""
         meta = resource.metadata
-        await self._reach().delete(path_of(self.model.PLURAL, meta.namespace, meta.name), meta.uid)
+        await self._reach().delete(path_of(self.model.PLURAL, meta.namespace, meta.name), meta.uid, version)
         self.cache.deleted_by_us({"metadata": {"uid": meta.uid, "namespace": meta.namespace, "name": meta.name}})
 
     async def refresh(self, namespace: str, name: str) -> None:

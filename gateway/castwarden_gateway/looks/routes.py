@@ -9,6 +9,7 @@ from aiohttp import web
 from castwarden_model.messages import Look, StripPoint
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from castwarden_gateway.http.etags import unchanged
 from castwarden_gateway.http.problems import InvalidRequest, NotFound
 from castwarden_gateway.http.routes import Reply, Request, Routes, no_content
 from castwarden_gateway.internal.assignments import Gone
@@ -93,9 +94,8 @@ def _uid(request: Request[Principal]) -> str:
 
 def _unchanged(request: Request[Principal], uid: str, at: datetime) -> dict[str, str] | None:
     """The headers of 304 when the client has just this already."""
-    given = request.http.headers.get("If-None-Match", "")
-    tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
-    return _headers(uid, at) if tags & {"*", _etag(uid, at)} else None
+    given = request.http.headers.get("If-None-Match")
+    return _headers(uid, at) if unchanged(given, _etag(uid, at)) else None
 
 
 def _headers(uid: str, at: datetime) -> dict[str, str]:

@@ -11,9 +11,10 @@ from castwarden_gateway.events.store import EventView
 from castwarden_gateway.http.cursors import decode, encode, page
 from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created
+from castwarden_gateway.kube.changes import version_of
 from castwarden_gateway.monitors.answers import MonitorDeleted, MonitorView
 from castwarden_gateway.monitors.bodies import MonitorCreate, MonitorPatch, MonitorQuery
-from castwarden_gateway.monitors.service import DuplicateMonitor, Monitors, TooManyMonitors, etag, sort_key
+from castwarden_gateway.monitors.service import DuplicateMonitor, Monitors, TooManyMonitors, sort_key
 from castwarden_gateway.tenants.principal import Principal
 
 MONITORS = web.AppKey("monitors", Monitors)
@@ -32,7 +33,7 @@ async def create_monitor(request: Request[Principal], body: MonitorCreate) -> Re
     monitors = request.app[MONITORS]
     monitor = await monitors.create(request.principal.tenant, body, request.operation)
     location = f"{_PATH}/{monitor.metadata.name}"
-    return created({"data": monitors.view(monitor)}, location, {"ETag": etag(monitor)})
+    return created({"data": monitors.view(monitor)}, location, version=version_of(monitor))
 
 
 @routes.get(_PATH, scope="monitors:read", query=MonitorQuery, returns={200: list[MonitorView]})
@@ -48,7 +49,7 @@ async def list_monitors(request: Request[Principal], query: MonitorQuery) -> Any
 async def get_monitor(request: Request[Principal]) -> Reply:
     monitors = request.app[MONITORS]
     monitor = monitors.get(request.principal.tenant, request.params["id"])
-    return Reply(monitors.rendered(monitor), headers={"ETag": etag(monitor)})
+    return Reply(monitors.rendered(monitor), version=version_of(monitor))
 
 
 @routes.patch(
@@ -60,15 +61,21 @@ async def get_monitor(request: Request[Principal]) -> Reply:
 )
 async def update_monitor(request: Request[Principal], body: MonitorPatch) -> Reply:
     monitors = request.app[MONITORS]
-    if_match = request.http.headers.get("If-Match")
-    monitor = await monitors.update(request.principal.tenant, request.params["id"], body, if_match, request.operation)
-    return Reply({"data": monitors.view(monitor)}, headers={"ETag": etag(monitor)})
+    monitor = await monitors.update(
+        request.principal.tenant, request.params["id"], body, request.if_match, request.operation
+    )
+    return Reply({"data": monitors.view(monitor)}, version=version_of(monitor))
 
 
-@routes.delete(_PATH + "/{id}", scope="monitors:write", returns={200: MonitorDeleted}, problems=[NotFound])
+@routes.delete(
+    _PATH + "/{id}",
+    scope="monitors:write",
+    returns={200: MonitorDeleted},
+    problems=[NotFound, PreconditionFailed, Conflict],
+)
 async def delete_monitor(request: Request[Principal]) -> Any:
     name = request.params["id"]
-    await request.operation.deleted(request.app[MONITORS].delete(request.principal.tenant, name))
+    await request.app[MONITORS].delete(request.principal.tenant, name, request.if_match, request.operation)
     return {"data": {"monitor_id": name, "deleted": True, "deleted_at": datetime.now(UTC)}}
 
 

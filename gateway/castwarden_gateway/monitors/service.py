@@ -4,6 +4,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,19 +15,18 @@ from castwarden_model.resources import Monitor
 from yarl import URL
 
 from castwarden_gateway.db import DatabaseUnavailable
+from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import (
     Conflict,
-    Contended,
     FieldError,
     InvalidRequest,
     NotFound,
-    PreconditionFailed,
     Problem,
 )
 from castwarden_gateway.http.routes import as_json
-from castwarden_gateway.kube.client import Refused
-from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
+from castwarden_gateway.kube.changes import change, remove
+from castwarden_gateway.kube.errors import refusals_as_problems
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
 from castwarden_gateway.monitors.answers import MonitorView
@@ -87,33 +87,17 @@ class Monitors:
         return sorted(found, key=sort_key, reverse=True)
 
     async def update(
-        self, tenant: Tenant, name: str, body: MonitorPatch, if_match: str | None, operation: Operation
+        self, tenant: Tenant, name: str, body: MonitorPatch, if_match: IfMatch, operation: Operation
     ) -> Monitor:
         """Merge-patches the spec. A write of status in between is no reason to refuse `if_match`."""
         self._check_callback(body)
-        spec = spec_of(body)
-        for _ in range(5):
-            monitor = self.get(tenant, name)
-            if if_match not in (None, "*", etag(monitor)):
-                if operation.resumed and self._kind.has(monitor, spec):
-                    changed = monitor  # by the run before
-                    break
-                raise PreconditionFailed(f"The monitor is at {etag(monitor)}.")
-            version = monitor.metadata.resource_version if if_match else None
-            try:
-                changed = await self._kind.patch(monitor, spec, version)
-                break
-            except Refused as error:
-                if error.code != 409:
-                    raise problem_of(error, FIELDS) from error
-                await self._kind.refresh(tenant.namespace, name)
-        else:
-            raise Contended("The monitor changes too fast; try again.")
+        find = partial(self.get, tenant, name)
+        changed = await change(self._kind, find, spec_of(body), FIELDS, if_match, operation)
         await self._bind(changed)
         return changed
 
-    async def delete(self, tenant: Tenant, name: str) -> None:
-        await refusals_as_problems(self._kind.delete(self.get(tenant, name)), FIELDS)
+    async def delete(self, tenant: Tenant, name: str, if_match: IfMatch, operation: Operation) -> None:
+        await remove(self._kind, partial(self.get, tenant, name), FIELDS, if_match, operation)
 
     def view(self, monitor: Monitor) -> MonitorView:
         return view(monitor, self._status(monitor))
@@ -172,11 +156,6 @@ class Monitors:
             await self._bindings.ensure(monitor)
         except DatabaseUnavailable as error:  # the watch of this same write tries until it works
             log.warning("binding_postponed", monitor=monitor.metadata.name, reason=str(error))
-
-
-def etag(monitor: Monitor) -> str:
-    """Changes with the spec, not with what is seen."""
-    return f'"{monitor.metadata.uid[:8]}-{monitor.metadata.generation}"'
 
 
 def sort_key(monitor: Monitor) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from castwarden_model.events import CATALOGUE
 from pydantic import BaseModel
 
 from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
-from castwarden_gateway.http.problems import InvalidRequest, NotFound
+from castwarden_gateway.http.problems import InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
 from castwarden_gateway.tenants.principal import Principal
 from castwarden_gateway.webhooks.models import (
@@ -39,6 +39,7 @@ from castwarden_gateway.webhooks.service import (
     KeyAlreadyShown,
     KeyOfInstallation,
     Webhooks,
+    version_of,
 )
 
 WEBHOOKS = web.AppKey("webhooks", Webhooks)
@@ -58,19 +59,20 @@ _DELIVERIES = "/api/v1/webhooks/deliveries"
 async def create_endpoint(request: Request[Principal], body: EndpointCreate) -> Reply:
     row, secret = await request.app[WEBHOOKS].create(request.principal.tenant.id, body, request.operation)
     view = EndpointCreated(**_endpoint(row).model_dump(), secret=secret)
-    return created(_data(view), location=f"{_ENDPOINTS}/{view.id}")
+    return created(_data(view), location=f"{_ENDPOINTS}/{view.id}", version=version_of(row))
 
 
 @routes.get(_ENDPOINTS, scope="webhooks:read", query=PageQuery, returns={200: list[EndpointView]})
-async def list_endpoints(request: Request[Principal], query: PageQuery) -> Mapping[str, Any]:
+async def list_endpoints(request: Request[Principal], query: PageQuery) -> Reply:
     before = decode(query.cursor, UUID)
     rows = await request.app[WEBHOOKS].endpoints(request.principal.tenant.id, before, query.limit + 1)
     return page(request.http.rel_url, rows, query.limit, _cursor, _endpoint)
 
 
 @routes.get(_ENDPOINTS + "/{id}", scope="webhooks:read", returns={200: EndpointView}, problems=[NotFound])
-async def get_endpoint(request: Request[Principal]) -> Mapping[str, Any]:
-    return _data(_endpoint(await request.app[WEBHOOKS].endpoint(request.principal.tenant.id, _id(request))))
+async def get_endpoint(request: Request[Principal]) -> Reply:
+    row = await request.app[WEBHOOKS].endpoint(request.principal.tenant.id, _id(request))
+    return Reply(_data(_endpoint(row)), version=version_of(row))
 
 
 @routes.patch(
@@ -78,15 +80,24 @@ async def get_endpoint(request: Request[Principal]) -> Mapping[str, Any]:
     scope="webhooks:write",
     body=EndpointPatch,
     returns={200: EndpointView},
-    problems=[NotFound, InvalidRequest, EndpointIsBound],
+    problems=[NotFound, InvalidRequest, EndpointIsBound, PreconditionFailed],
 )
-async def update_endpoint(request: Request[Principal], body: EndpointPatch) -> Mapping[str, Any]:
-    return _data(_endpoint(await request.app[WEBHOOKS].update(request.principal.tenant.id, _id(request), body)))
+async def update_endpoint(request: Request[Principal], body: EndpointPatch) -> Reply:
+    row = await request.app[WEBHOOKS].update(
+        request.principal.tenant.id, _id(request), body, request.if_match, request.operation
+    )
+    return Reply(_data(_endpoint(row)), version=version_of(row))
 
 
-@routes.delete(_ENDPOINTS + "/{id}", scope="webhooks:write", returns={204: None}, problems=[NotFound, EndpointIsBound])
+@routes.delete(
+    _ENDPOINTS + "/{id}",
+    scope="webhooks:write",
+    returns={204: None},
+    problems=[NotFound, EndpointIsBound, PreconditionFailed],
+)
 async def delete_endpoint(request: Request[Principal]) -> Reply:
-    await request.operation.deleted(request.app[WEBHOOKS].delete(request.principal.tenant.id, _id(request)))
+    deleting = request.app[WEBHOOKS].delete(request.principal.tenant.id, _id(request), request.if_match)
+    await request.operation.deleted(deleting)
     return no_content()
 
 
@@ -112,7 +123,7 @@ async def recover_endpoint(request: Request[Principal], body: Recover) -> Reply:
 
 
 @routes.get(_DELIVERIES, scope="webhooks:read", query=DeliveryQuery, returns={200: list[DeliveryView]})
-async def list_deliveries(request: Request[Principal], query: DeliveryQuery) -> Mapping[str, Any]:
+async def list_deliveries(request: Request[Principal], query: DeliveryQuery) -> Reply:
     rows = await request.app[WEBHOOKS].deliveries(
         request.principal.tenant.id, query.endpoint_id, query.status, decode(query.cursor, UUID), query.limit + 1
     )
@@ -160,7 +171,7 @@ async def show_signing_key(request: Request[Principal], body: SigningKeyRequest)
 
 
 @routes.get("/api/v1/webhooks/event-types", scope="webhooks:read", returns={200: list[EventTypeView]})
-async def list_event_types(request: Request[Principal]) -> Mapping[str, Any]:
+async def list_event_types(request: Request[Principal]) -> Reply:
     views = [
         EventTypeView(type=entry.name, description=entry.description, schema_=entry.schema, example=entry.example)
         for entry in CATALOGUE.values()

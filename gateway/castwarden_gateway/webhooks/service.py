@@ -13,6 +13,7 @@ from castwarden_base.settings import Network
 from castwarden_model.events import CATALOGUE
 
 from castwarden_gateway.db import Connection, Database
+from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound
 from castwarden_gateway.webhooks import store
@@ -77,20 +78,31 @@ class Webhooks:
     async def endpoint(self, tenant_id: UUID, id_: UUID) -> Record:
         return _found(await self._database.retry(lambda connection: store.endpoint(connection, tenant_id, id_)))
 
-    async def update(self, tenant_id: UUID, id_: UUID, patch: EndpointPatch) -> Record:
+    async def update(
+        self, tenant_id: UUID, id_: UUID, patch: EndpointPatch, if_match: IfMatch, operation: Operation
+    ) -> Record:
         changes = patch.model_dump(exclude_none=True)
         if "url" in changes:
             self.check(changes["url"])
             await self._refuse_bound(tenant_id, id_, "Change webhookUrl of the Monitor instead.")
 
         async def work(connection: Connection) -> Record:
+            found = _found(await store.lock_endpoint(connection, tenant_id, id_))
+            if operation.resumed and all(found[name] == value for name, value in changes.items()):
+                return found  # by the run before
+            if_match.require(version_of(found))
             return _found(await store.update_endpoint(connection, tenant_id, id_, changes))
 
         return await self._database.run(work)
 
-    async def delete(self, tenant_id: UUID, id_: UUID) -> None:
+    async def delete(self, tenant_id: UUID, id_: UUID, if_match: IfMatch) -> None:
+        async def work(connection: Connection) -> None:
+            found = _found(await store.lock_endpoint(connection, tenant_id, id_))
+            if_match.require(version_of(found))
+            await store.delete_endpoint(connection, tenant_id, id_)
+
         await self._refuse_bound(tenant_id, id_, "Remove webhookUrl from the Monitor instead.")
-        await self._database.run(lambda connection: store.delete_endpoint(connection, tenant_id, id_))
+        await self._database.run(work)
 
     async def ping(self, tenant_id: UUID, id_: UUID, operation: Operation) -> Answer:
         """Sends a `webhook.ping` once and says what came of it; nothing is stored."""
@@ -177,6 +189,11 @@ class Webhooks:
 async def _refuse_disabled(connection: Connection, tenant_id: UUID, id_: UUID) -> None:
     if not _found(await store.endpoint(connection, tenant_id, id_))["enabled"]:
         raise EndpointIsDisabled("Enable the endpoint first.")
+
+
+def version_of(endpoint: Record) -> str:
+    """Changes with what its owner can change, not with what becomes of deliveries."""
+    return f"{endpoint['id'].hex[-8:]}-{round(endpoint['updated_at'].timestamp() * 1e6)}"
 
 
 def _found(row: Record | None) -> Record:

@@ -56,6 +56,11 @@ async def insert_endpoint(
     return row
 
 
+async def lock_endpoint(connection: Connection, tenant_id: UUID, id_: UUID) -> Record | None:
+    """As it is, and as it stays until the transaction ends."""
+    return await connection.fetchrow(SQL.lock_endpoint, tenant_id, id_)
+
+
 async def endpoint(connection: Connection, tenant_id: UUID, id_: UUID) -> Record | None:
     return await connection.fetchrow(SQL.endpoint, tenant_id, id_)
 

@@ -8,6 +8,9 @@ returning *
 -- name: endpoint
 select * from webhook_endpoints where tenant_id = $1 and id = $2 and retired_at is null
 
+-- name: lock_endpoint
+select * from webhook_endpoints where tenant_id = $1 and id = $2 and retired_at is null for update
+
 -- name: endpoints
 select * from webhook_endpoints
 where tenant_id = $1 and retired_at is null and ($2::uuid is null or id < $2)

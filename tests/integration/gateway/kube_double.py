@@ -165,6 +165,9 @@ class KubeDouble:
         if found is None:
             return _status(404, "NotFound", f"{plural} {name} not found")
         if request.method == "DELETE":
+            for field, value in body.get("preconditions", {}).items():
+                if found["metadata"][field] != value:
+                    return _status(409, "Conflict", f"{field} does not match")
             self.remove(plural, namespace, name)
         return web.json_response(found)
 
