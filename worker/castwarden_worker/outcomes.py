@@ -51,6 +51,11 @@ class Blocked:
     reason: str
     hint: str
 
+    @property
+    def turned_away(self) -> bool:
+        """Whether the source is there and does not let us in. Else it may just as well be the stream that is gone."""
+        return self.reason not in ("unreachable", "not_a_playlist", "playlist_refused")
+
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:

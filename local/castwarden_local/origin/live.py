@@ -187,6 +187,8 @@ class LiveOrigin:
             now = self._part_at(self.elapsed)
             if self._live and now and "html" in now.kinds:
                 return web.Response(text=_PAGE, content_type="text/html")
+            if self._live and now and "forbidden" in now.kinds:
+                raise web.HTTPForbidden
             return await self._media_playlist(request, path.removesuffix(".m3u8"), track)
         if track := self._tracks.get(folder):
             return self._segment(request, track, name)

@@ -313,3 +313,15 @@ async def test_a_page_in_the_place_of_the_playlist_is_a_stall_and_watching_goes_
         "stall cleared",
         "stream.ended",
     ]
+
+
+@side_by_side
+async def test_a_source_that_turns_us_away_for_a_while_is_not_said_to_stall(
+    gateway: FakeGateway, workers: Workers
+) -> None:
+    await begun(gateway, workers)
+    async with on_air((4, "motion"), (14, "forbidden"), (6, "motion")) as origin:
+        gateway.assign(assigned(origin.url, checks=QUICK | {"stall": {"raiseAfter": "8s"}}))
+        await until(lambda: "stream.ended" in facts(gateway.reports))
+    told = [fact for fact in facts(gateway.reports) if "playlist_errors" not in fact]
+    assert [fact for fact in told if "probe_blocked" not in fact] == ["stream.started", "stream.ended"]

@@ -163,7 +163,8 @@ class StreamRole:
         interval = self._spec.look_interval.total_seconds()
         wait = self._looks.wait(outcome, interval, now, datetime.now(UTC), doubted=doubted)
         log.debug("looked", outcome=type(outcome).__name__, wait_seconds=wait)
-        idle = asyncio.create_task(self._watch.idle()) if doubted else None
+        unknown = isinstance(outcome, Blocked) and outcome.turned_away  # then whether it stalls, too
+        idle = asyncio.create_task(self._watch.idle()) if doubted and not unknown else None
         try:
             await self._pause(wait)
         finally:
