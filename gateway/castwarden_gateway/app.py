@@ -34,7 +34,9 @@ from castwarden_gateway.facts.known import Known
 from castwarden_gateway.facts.restore import restore
 from castwarden_gateway.facts.store import prune_reports
 from castwarden_gateway.facts.taker import Taker
+from castwarden_gateway.http.buckets import Buckets
 from castwarden_gateway.http.claims import Claims
+from castwarden_gateway.http.clients import TRUSTED
 from castwarden_gateway.http.errors import problems
 from castwarden_gateway.http.idempotency import Idempotency
 from castwarden_gateway.http.routes import Gate, Routes, mount
@@ -121,7 +123,8 @@ class Gateway:
         self._engine = DeliveryEngine(self.database, self._session, self._signer)
         self._store = TenantStore(self.database, settings.max_monitors)
         self._tenants = Tenants(self._store)
-        self._authenticator = Authenticator(self._store, settings.rate_limit, settings.rate_limit_window)
+        self._buckets = Buckets(self.database)
+        self._authenticator = Authenticator(self._store, self._buckets, settings.rate_limit, settings.rate_limit_window)
         self._taker = Taker(self.database, self._tenants, self._taken)
         self._assignments = Assignments(self.database, resources, self._tenants)
         self._seating = Seating(resources)
@@ -145,6 +148,7 @@ class Gateway:
         self.internal_port = await self._listen(self._internal(), settings.internal_port)
         log.info("listening", host=settings.host, port=self.public_port, internal_port=self.internal_port)
         self._tasks.start("readiness", self.readiness.watch(self.database))
+        self._tasks.start("limits", self._buckets.run())
         self._starting = asyncio.create_task(self._start(), name="start")
         self._starting.add_done_callback(_log_failure)
         return self
@@ -293,6 +297,7 @@ class Gateway:
         for each in routes:
             mount(app, each, gate, refused, idempotency)
         self._health.add_routes(app)
+        app[TRUSTED] = self.settings.trusted_proxies
         return app
 
     async def _listen(self, app: web.Application, port: int) -> int:

@@ -5,7 +5,7 @@ import base64
 import binascii
 from typing import Annotated
 
-from castwarden_base.settings import Settings
+from castwarden_base.settings import Networks, Settings
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 
 
@@ -87,6 +87,11 @@ class GatewaySettings(DatabaseSettings):
     max_downloads: int = Field(1000, alias="MAX_DOWNLOADS", ge=1, description="unfinished downloads of each tenant")
     rate_limit: int = Field(100, alias="RATE_LIMIT", ge=0, description="requests per window and API key; 0: no limit")
     rate_limit_window: int = Field(60, alias="RATE_LIMIT_WINDOW", ge=1, description="seconds")
+    trusted_proxies: Networks = Field(
+        (),
+        alias="CASTWARDEN_TRUSTED_PROXIES",
+        description="CIDRs, comma-separated, of proxies in front whose X-Forwarded-For is believed",
+    )
     extractions_per_hour: Rates = Field(
         {"youtube.com": 300},
         alias="CASTWARDEN_EXTRACTIONS_PER_HOUR",

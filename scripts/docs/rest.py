@@ -48,6 +48,16 @@ ping is sent again, under the same `webhook-id`. Without the database, nothing i
 
 These come on top:
 """
+_RATES = """### Rate limits
+
+An API key may send `RATE_LIMIT` requests in `RATE_LIMIT_WINDOW` seconds, or what its own `rate_limit` and
+`rate_window_seconds` say; all keys of a tenant together ten times the usual. Tokens come back evenly, the whole
+limit may be used at once, and all gateways share one count. `RateLimit-Policy` and `RateLimit` tell limit and rest
+on every answer (draft-ietf-httpapi-ratelimit-headers-11), `Retry-After` on 429. Requests without a valid key are
+counted by client address; `X-Forwarded-For` is believed only from `CASTWARDEN_TRUSTED_PROXIES`, and there the
+rightmost address that is no such proxy. While the database does not answer, requests pass and are counted in
+`castwarden_gateway_rate_limits_open_total`.
+"""
 _INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-API-Key`. Answers have no envelope.
 """
 
@@ -128,6 +138,7 @@ def page() -> str:
         _problems(*ANYWHERE, InvalidTenant),
         _REPEATS,
         _problems(*UNSAFE),
+        _RATES,
         "## Public\n",
         *_routes(PUBLIC_ROUTES, models),
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A token bucket per API key, in memory. The headers follow draft-ietf-httpapi-ratelimit-headers-11."""
+"""Token buckets in memory, and what a request is told of them (draft-ietf-httpapi-ratelimit-headers-11)."""
 
 import math
 import time

@@ -12,8 +12,10 @@ from aiohttp import web
 from castwarden_base.logs import get_logger
 
 from castwarden_gateway.db import DatabaseUnavailable
+from castwarden_gateway.http.buckets import Buckets
+from castwarden_gateway.http.clients import client_address, group_of
 from castwarden_gateway.http.errors import RESPONSE_HEADERS
-from castwarden_gateway.http.limits import Limiter, Rate, exceeds
+from castwarden_gateway.http.limits import Limiter, Rate, Verdict, exceeds
 from castwarden_gateway.http.problems import Forbidden, Problem, TooManyRequests, Unauthorized
 from castwarden_gateway.tenants.keys import hash_of
 from castwarden_gateway.tenants.principal import ADMIN, Principal, Tenant
@@ -39,20 +41,30 @@ class Authenticator:
     """`await authenticator(request, scope)` gives the principal or raises the problem to answer with."""
 
     def __init__(
-        self, store: TenantStore, rate_limit: int, rate_window: int, clock: Callable[[], float] = time.monotonic
+        self,
+        store: TenantStore,
+        buckets: Buckets,
+        rate_limit: int,
+        rate_window: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._limit = rate_limit
         self._window = rate_window
         self._clock = clock
-        self._limiter = Limiter(clock)
+        self._buckets = buckets
+        self._strangers = Limiter(clock)
         self._keys: dict[str, _Remembered] = {}
         self._tenants: dict[str, tuple[Tenant | None, float]] = {}
         self._used: set[UUID] = set()
 
     async def __call__(self, request: web.Request, scope: str | None) -> Principal:
-        principal = await self._principal(_credential(request))
-        self._count(request, principal)
+        try:
+            principal = await self._principal(_credential(request))
+        except Unauthorized:
+            self._count_stranger(request)
+            raise
+        await self._count(request, principal)
         slug = request.headers.get("X-Tenant-Id")
         if slug is not None and slug != principal.tenant.slug:
             principal = await self._switched(principal, slug)
@@ -112,18 +124,28 @@ class Authenticator:
             raise InvalidTenant(f"No tenant is called {slug}.")
         return replace(principal, tenant=tenant)
 
-    def _count(self, request: web.Request, principal: Principal) -> None:
+    async def _count(self, request: web.Request, principal: Principal) -> None:
         rate = self.rate(principal.rate_limit, principal.rate_window_seconds)
         if rate[0] == 0:
             return
-        verdict = self._limiter.take(principal.key_id, *rate)
+        verdict = await self._buckets.take(principal.key_id, *rate)
         all_keys = (_TENANT_RATE * self._limit, self._window)
         if verdict.retry_after == 0 and not exceeds(rate, all_keys) and self._limit:
-            together = self._limiter.take(principal.tenant.id, *all_keys)
+            together = await self._buckets.take(principal.tenant.id, *all_keys)
             verdict = together if together.retry_after else verdict
-        request[RESPONSE_HEADERS].update(verdict.headers)
-        if verdict.retry_after:
-            raise TooManyRequests(f"Try again in {verdict.retry_after} seconds.")
+        _require(request, verdict)
+
+    def _count_stranger(self, request: web.Request) -> None:
+        """By address, and in this process alone: strangers shall not fill the database with their addresses."""
+        if self._limit:
+            client = group_of(client_address(request))
+            _require(request, self._strangers.take(client, self._limit, self._window))
+
+
+def _require(request: web.Request, verdict: Verdict) -> None:
+    request[RESPONSE_HEADERS].update(verdict.headers)
+    if verdict.retry_after:
+        raise TooManyRequests(f"Try again in {verdict.retry_after} seconds.")
 
 
 def _credential(request: web.Request) -> str:
