@@ -4,7 +4,7 @@
 The statuses are the memory: a new leader begins with what they name, and what was not written was not known to anyone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -52,13 +52,24 @@ class Book:
         """The pool's Monitors, by name. Forgets the seats of those that are gone or want none here any more."""
         known = self._given.get(pool, {})
         members = [self._member(pool, found, known) for found in monitors]
-        self._given[pool] = {one.name: known[one.name] for one in members if one.wants and one.name in known}
+        kept = {one.name: known[one.name] for one in members if one.wants and one.name in known}
+        self._given.pop(pool, None)
+        self._take_down(pool, kept)
         return members
 
     def give(self, pool: Ref, seats: Mapping[str, Seat]) -> list[Ref]:
         """Takes down new seats; returns the Monitors to be told."""
-        self._given[pool] |= seats
+        self._take_down(pool, seats)
         return [Ref(MONITOR, pool.namespace, name) for name in seats]
+
+    def forget_refusals(self, pool: Ref, named: Collection[Ref]) -> None:
+        """Keeps those of the Pods that seats of the pool name."""
+        for ref in [ref for ref in self.refused if ref not in named and _is_of(ref, pool)]:
+            del self.refused[ref]
+
+    def _take_down(self, pool: Ref, seats: Mapping[str, Seat]) -> None:
+        if seats:
+            self._given.setdefault(pool, {}).update(seats)
 
     def _member(self, pool: Ref, found: Object, known: Mapping[str, Seat]) -> Member:
         spec, metadata = found["spec"], found["metadata"]
@@ -76,3 +87,7 @@ class Book:
         name: Any = (found.get("status") or {}).get("podName")
         pod = self._cache.get(Ref(POD.name, found["metadata"]["namespace"], name)) if name else None
         return pod is not None and terminating_since(pod) is None and not finished(pod)
+
+
+def _is_of(pod: Ref, pool: Ref) -> bool:
+    return (pod.namespace, pool_of(pod.name)) == (pool.namespace, pool.name)

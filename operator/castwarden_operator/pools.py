@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from .apply import Applier
 from .book import Book
@@ -15,6 +16,9 @@ from .reconcile.plan import Action, Create, Is
 from .reconcile.pool import Member, PoolPlan, reconcile
 from .seats import Seat
 from .settings import Settings
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def _utc_now() -> datetime:
@@ -39,8 +43,8 @@ class PoolController:
         self._settings = settings
         self._tell = tell
         self._now = now
-        self._idle: dict[Ref, datetime] = {}
-        self._standings: dict[Ref, Is] = {}
+        self._idle: dict[Ref, dict[str, datetime]] = {}  # by pool: its Pods without seats, and since when
+        self._standings: dict[Ref, dict[Ref, Is]] = {}  # by pool: how the Pods stand that seats name
 
     async def handle(self, pool: Ref) -> float | None:
         """Seats for all who want one, Pods for all who sit. Returns when to look again; raises RetryError."""
@@ -59,13 +63,9 @@ class PoolController:
         return plan.again_in
 
     def _plan(self, pool: Ref, members: Sequence[Member], pods: Sequence[Object]) -> PoolPlan:
-        now = self._now()
-        refs = {Ref(POD.name, pool.namespace, pod["metadata"]["name"]) for pod in pods}
-        idle = {ref.name: self._idle[ref] for ref in refs if ref in self._idle}
+        now, idle = self._now(), self._idle.get(pool, {})
         plan = reconcile(pool, members, pods, idle, now, self._settings)
-        for ref in refs:
-            self._idle.pop(ref, None)
-        self._idle |= {Ref(POD.name, pool.namespace, name): idle.get(name, now) for name in plan.empty}
+        _keep(self._idle, pool, {name: idle.get(name, now) for name in plan.empty})
         return plan
 
     async def _act(self, action: Action) -> OperatorError | None:
@@ -89,7 +89,7 @@ class PoolController:
 
     def _tell_standings(self, pool: Ref, members: Sequence[Member]) -> None:
         """Has those looked at whose Pod stands otherwise than before."""
-        before, now = self._standings, dict[Ref, Is]()
+        before, now = self._standings.get(pool, {}), dict[Ref, Is]()
         for member in members:
             seat = member.seat
             if seat is None:
@@ -99,7 +99,16 @@ class PoolController:
                 now[ref] = self._standing(seat, ref)
             if before.get(ref) != now[ref]:
                 self._tell(Ref("Monitor", pool.namespace, member.name))
-        self._standings |= now
+        _keep(self._standings, pool, now)
+        self._book.forget_refusals(pool, now)
 
     def _standing(self, seat: Seat, ref: Ref) -> Is:
         return seat_standing(seat, self._cache.get(ref), self._book.refused.get(ref))
+
+
+def _keep(memory: dict[Ref, dict[K, V]], pool: Ref, now: dict[K, V]) -> None:
+    """What is no more is forgotten: a Pod that is made again under its name begins anew."""
+    if now:
+        memory[pool] = now
+    else:
+        memory.pop(pool, None)
