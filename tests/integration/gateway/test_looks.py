@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The newest look of a Monitor: what a worker may send, what a client gets, and when it goes away."""
 
+import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
+from castwarden_gateway.looks.store import LookStore
 
 from tests.integration.gateway.conftest import PATIENCE, Api, monitor, ref_of
 from tests.integration.gateway.kube_double import KubeDouble, Object
@@ -108,6 +110,14 @@ async def test_a_look_that_comes_late_changes_nothing(api: Api, internal: Api, o
     assert (await api.get(f"{MONITOR}/thumbnail")).status == 404
 
 
+async def test_a_look_of_a_newer_worker_wins_though_its_clock_is_behind(api: Api, internal: Api, obj: Object) -> None:
+    await put(internal, look(obj, NOON, jpeg(), epoch=1))
+    behind = NOON - timedelta(hours=1)
+    await put(internal, look(obj, behind, epoch=2))
+    await put(internal, look(obj, NOON + timedelta(hours=1), epoch=1))
+    assert (await api.get(f"{MONITOR}/measurements")).data["taken_at"] == "2026-11-20T11:00:00Z"
+
+
 @pytest.mark.parametrize(
     "picture",
     [
@@ -186,3 +196,26 @@ async def test_a_look_goes_with_its_resource_and_one_made_anew_has_none(
     await connection.close()
     assert (await api.get(f"{MONITOR}/thumbnail")).body["code"] == "no-thumbnail"
     assert (await put(internal, look(obj, picture=jpeg()))).body["code"] == "gone"
+
+
+async def test_a_look_that_nobody_has_renewed_for_a_week_is_dropped(
+    gateway: Gateway, internal: Api, kube_api: KubeDouble, obj: Object, database_url: str
+) -> None:
+    other = kube_api.put("monitors", monitor("other"))
+    await wait_until(lambda: gateway.resources.monitors.get("default", "other"), PATIENCE)
+    await put(internal, look(obj))
+    await put(internal, look(other))
+    connection = await asyncpg.connect(database_url)
+    renewed = "update looks set updated_at = now() - $2::interval where uid = $1"
+    await connection.execute(renewed, obj["metadata"]["uid"], timedelta(days=7, minutes=1))
+    await connection.execute(renewed, other["metadata"]["uid"], timedelta(days=6, hours=23))
+
+    async def dropped() -> bool:
+        return bool(await connection.fetchval(COUNT) == 1)
+
+    pruning = asyncio.create_task(LookStore(gateway.database).run())
+    await wait_until(dropped, PATIENCE)
+    pruning.cancel()
+    await asyncio.gather(pruning, return_exceptions=True)
+    assert await connection.fetchval("select uid from looks") == other["metadata"]["uid"]
+    await connection.close()
