@@ -11,12 +11,13 @@ from castwarden_worker.monitor.episode import Change, Moment
 from castwarden_worker.monitor.seen import Picture, Plane, Sound
 
 ROWS, COLUMNS = 90, 160
+WALL = 1e9
 RANDOM = np.random.default_rng(1)
 SCENE: Plane = RANDOM.integers(40, 200, (ROWS, COLUMNS)).astype(np.uint8)
 
 
 def at(media: float) -> Moment:
-    return Moment(media, 1e9 + media)
+    return Moment(media, WALL + media)
 
 
 def settings(**checks: Any) -> Checks:

@@ -6,30 +6,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor.checks.audio_missing import AudioMissing
 from castwarden_worker.monitor.checks.av_drift import AvDrift
-from castwarden_worker.monitor.checks.base import SegmentCheck
 from castwarden_worker.monitor.checks.codec_change import CodecChange
 from castwarden_worker.monitor.checks.quality_drop import QualityDrop
 from castwarden_worker.monitor.checks.video_missing import VideoMissing
-from castwarden_worker.monitor.episode import Change, Moment
 from castwarden_worker.monitor.seen import Kind, SegmentSeen, TrackSeen
 
-WALL = 1e9
+from tests.unit.monitor.made import WALL, at
+from tests.unit.monitor.made_facts import configured, told
+
 VIDEO: frozenset[Kind] = frozenset(("video",))
 AUDIO: frozenset[Kind] = frozenset(("audio",))
-
-
-def configured(check: SegmentCheck, **given: Any) -> Any:
-    name = check.condition.split("_")
-    alias = name[0] + "".join(part.capitalize() for part in name[1:])
-    check.configure(Checks.model_validate({alias: given}))
-    return check
-
-
-def at(media: float) -> Moment:
-    return Moment(media, WALL + media)
 
 
 def picture(pts: float = 0.0, **given: Any) -> TrackSeen:
@@ -46,10 +34,6 @@ def sound(pts: float = 0.0, **given: Any) -> TrackSeen:
 def segment(number: int, video: TrackSeen | None, audio: TrackSeen | None, **given: Any) -> SegmentSeen:
     """The segment `number` of a stream of four-second segments."""
     return SegmentSeen(at(4.0 * number), 4.0, sequence=number, video=video, audio=audio, **given)
-
-
-def told(check: SegmentCheck, segments: Iterable[SegmentSeen]) -> list[Change]:
-    return [change for seen in segments if (change := check.observe(seen))]
 
 
 class TestMissingTracks:

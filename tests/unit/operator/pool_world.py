@@ -9,13 +9,14 @@ from typing import Any
 from castwarden_operator.kinds import POOL, Object, Ref
 from castwarden_operator.reconcile.plan import Apply, Create, Delete
 from castwarden_operator.reconcile.pool import DRAIN, Member, PoolPlan, reconcile
-from castwarden_operator.seats import Seat
+from castwarden_operator.seats import Seat, pod_name
 from castwarden_operator.settings import Settings
 
 from .objects import NOW, SETTINGS, pod_status, stored
 
 A_POOL = Ref(POOL, "media-team", "default")
 SMALL = SETTINGS.model_copy(update={"pool_seats": 3})
+FIRST, SECOND, THIRD = (pod_name("default", number) for number in range(3))
 
 
 @dataclass
@@ -99,3 +100,11 @@ def seat(text: str) -> Seat:
     found = Seat.parse(text)
     assert found is not None
     return found
+
+
+def world(*names: str, **settings: Any) -> PoolWorld:
+    """A pool that is at rest, with a seat for each of these."""
+    made = PoolWorld(settings=SMALL.model_copy(update=settings))
+    made.want(*names)
+    made.settle()
+    return made
