@@ -18,8 +18,8 @@ from av import AudioFrame, Packet, VideoFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist
 from castwarden_worker.monitor.hls.reader import parse
+from castwarden_worker.monitor.playlist import MediaPlaylist
 
 from .cases import Format, Medium, Packaging
 from .footage import FPS, RATE, Wave, Yuv

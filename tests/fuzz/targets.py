@@ -16,11 +16,11 @@ from castwarden_worker.monitor.dash import segments as dash_segments
 from castwarden_worker.monitor.dash.manifest import Kind
 from castwarden_worker.monitor.endless.stretches import SNIFF, cutter_for
 from castwarden_worker.monitor.errors import StreamError
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist
 from castwarden_worker.monitor.follow.tracker import Tracker
 from castwarden_worker.monitor.hls.reader import parse
 from castwarden_worker.monitor.hls.renditions import choose
 from castwarden_worker.monitor.media import demux, read_init
+from castwarden_worker.monitor.playlist import MediaPlaylist
 from castwarden_worker.poll.feed import NotAFeed, read_feed
 from castwarden_worker.rtsp_gate import NotAllowed, RtspGate
 

@@ -12,8 +12,8 @@ from av import AudioFrame, Packet, VideoFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist
 from castwarden_worker.monitor.hls.reader import parse
+from castwarden_worker.monitor.playlist import MediaPlaylist
 
 from castwarden_local.origin.pictures import FRAME, RATE, Heard, Look, picture, sound
 

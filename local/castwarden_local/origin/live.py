@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from aiohttp import web
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist
+from castwarden_worker.monitor.playlist import MediaPlaylist
 
 from castwarden_local.origin.encode import Encoded, Recipe, encode
 from castwarden_local.origin.forms import WHOLE, Files, Listed

@@ -7,8 +7,8 @@ import pytest
 from castwarden_local.origin.encode import Encoded
 from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor.checks import CheckSet
-from castwarden_worker.monitor.follow.playlist import Segment
 from castwarden_worker.monitor.media import read_init
+from castwarden_worker.monitor.playlist import Segment
 from castwarden_worker.monitor.sight import decode
 from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 

@@ -12,8 +12,8 @@ from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth
 from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.episode import Change
-from castwarden_worker.monitor.follow.playlist import Segment
 from castwarden_worker.monitor.media import read_init
+from castwarden_worker.monitor.playlist import Segment
 from castwarden_worker.monitor.sight.analyzer import Analyzer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

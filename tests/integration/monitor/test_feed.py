@@ -12,9 +12,9 @@ from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.errors import Refused
 from castwarden_worker.monitor.follow.feed import Feed, Outcome
 from castwarden_worker.monitor.follow.fetch import Fetcher, Page, Payload
-from castwarden_worker.monitor.follow.playlist import Segment
 from castwarden_worker.monitor.follow.tracker import Tracker, Update
 from castwarden_worker.monitor.hls.loader import HlsLoader
+from castwarden_worker.monitor.playlist import Segment
 from castwarden_worker.monitor.seen import PlaylistSeen
 from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 

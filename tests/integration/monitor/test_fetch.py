@@ -15,7 +15,7 @@ from castwarden_base.http import outbound_session
 from castwarden_worker.monitor.errors import FetchError, Refused, SegmentError, StreamError, Unreadable
 from castwarden_worker.monitor.follow import fetch
 from castwarden_worker.monitor.follow.fetch import Fetcher
-from castwarden_worker.monitor.follow.playlist import ByteRange, Init, Key, Segment
+from castwarden_worker.monitor.playlist import ByteRange, Init, Key, Segment
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 

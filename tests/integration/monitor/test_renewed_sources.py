@@ -14,7 +14,7 @@ from castwarden_worker.monitor import watch as watching
 from castwarden_worker.monitor.errors import Refused
 from castwarden_worker.monitor.follow.fetch import Fetcher, Payload
 from castwarden_worker.monitor.follow.loader import Loaded
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist, Segment
+from castwarden_worker.monitor.playlist import MediaPlaylist, Segment
 from castwarden_worker.monitor.sources import Renditions, Source
 from castwarden_worker.monitor.watch import Outcome, Watch
 

@@ -9,7 +9,7 @@ from castwarden_local.origin.encode import Recipe, Stretch, encode
 from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth
 from castwarden_worker.monitor.checks import CheckSet
-from castwarden_worker.monitor.follow.playlist import Segment
+from castwarden_worker.monitor.playlist import Segment
 from castwarden_worker.monitor.sight import ears, groups
 from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 

@@ -3,10 +3,10 @@
 
 from typing import Any
 
-from castwarden_worker.monitor.follow.playlist import (
+from castwarden_worker.monitor.hls.reader import parse_media
+from castwarden_worker.monitor.playlist import (
     MediaPlaylist,
 )
-from castwarden_worker.monitor.hls.reader import parse_media
 
 
 def media(text: str, **context: Any) -> MediaPlaylist:

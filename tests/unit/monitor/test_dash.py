@@ -9,7 +9,7 @@ from castwarden_worker.monitor.dash.addressing import Listed, Run
 from castwarden_worker.monitor.dash.manifest import Manifest, looks_like_dash, parse
 from castwarden_worker.monitor.dash.segments import announced, choose
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import ByteRange
+from castwarden_worker.monitor.playlist import ByteRange
 from hypothesis import given
 from hypothesis import strategies as st
 

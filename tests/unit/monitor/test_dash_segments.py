@@ -9,7 +9,7 @@ from castwarden_worker.monitor.dash.manifest import parse
 from castwarden_worker.monitor.dash.numbers import Numbering
 from castwarden_worker.monitor.dash.segments import MOST, Announced, announced, has_separate_sound, main_kind
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import ByteRange, Init, Segment
+from castwarden_worker.monitor.playlist import ByteRange, Init, Segment
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,13 +6,13 @@ from typing import Any
 import m3u8
 import pytest
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import (
+from castwarden_worker.monitor.hls.reader import parse
+from castwarden_worker.monitor.playlist import (
     ByteRange,
     Init,
     Key,
     MultivariantPlaylist,
 )
-from castwarden_worker.monitor.hls.reader import parse
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,8 +2,8 @@
 """What an HLS server is asked for, and when, depending on what it can and what it did."""
 
 import pytest
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist, Part, Segment, ServerControl
 from castwarden_worker.monitor.hls.asking import Asking, Wish
+from castwarden_worker.monitor.playlist import MediaPlaylist, Part, Segment, ServerControl
 
 URL = "https://o.example/live.m3u8"
 PLAIN = ServerControl()

@@ -4,7 +4,7 @@
 import m3u8
 import pytest
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import (
+from castwarden_worker.monitor.playlist import (
     ByteRange,
     Part,
     PreloadHint,

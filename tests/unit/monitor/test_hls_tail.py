@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist
 from castwarden_worker.monitor.hls.reader import parse_media
 from castwarden_worker.monitor.hls.tail import as_delta
+from castwarden_worker.monitor.playlist import MediaPlaylist
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,11 +3,11 @@
 
 import pytest
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import (
+from castwarden_worker.monitor.hls.reader import parse
+from castwarden_worker.monitor.playlist import (
     Init,
     MultivariantPlaylist,
 )
-from castwarden_worker.monitor.hls.reader import parse
 
 from tests.unit.monitor.read_hls import media, one
 

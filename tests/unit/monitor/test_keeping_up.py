@@ -10,8 +10,8 @@ from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.follow.feed import Feed
 from castwarden_worker.monitor.follow.fetch import Fetcher, Payload
 from castwarden_worker.monitor.follow.loader import Loaded
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist, Segment
 from castwarden_worker.monitor.follow.tracker import Tracker, Update
+from castwarden_worker.monitor.playlist import MediaPlaylist, Segment
 from castwarden_worker.monitor.seen import PlaylistSeen, SegmentSeen
 from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 

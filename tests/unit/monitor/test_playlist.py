@@ -8,8 +8,8 @@ from datetime import datetime
 import m3u8
 import pytest
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import ByteRange, Init, Key, MediaPlaylist, MultivariantPlaylist
 from castwarden_worker.monitor.hls.reader import parse
+from castwarden_worker.monitor.playlist import ByteRange, Init, Key, MediaPlaylist, MultivariantPlaylist
 from hypothesis import given
 from hypothesis import strategies as st
 

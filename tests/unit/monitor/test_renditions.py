@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from castwarden_worker.monitor.errors import PlaylistError
-from castwarden_worker.monitor.follow.playlist import MultivariantPlaylist, Rendition, Variant
 from castwarden_worker.monitor.hls.renditions import choose
+from castwarden_worker.monitor.playlist import MultivariantPlaylist, Rendition, Variant
 
 HIGH = Variant("high", 5_000_000, 1080, "avc1,mp4a", "sound")
 LOW = Variant("low", 300_000, 144, "avc1,mp4a", "sound")

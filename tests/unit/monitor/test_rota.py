@@ -5,9 +5,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist, MultivariantPlaylist, Rendition, Segment, Variant
 from castwarden_worker.monitor.hls.renditions import Choice, choose
 from castwarden_worker.monitor.hls.rota import Edge, Offer, Probe, RenditionRota, Turnover
+from castwarden_worker.monitor.playlist import MediaPlaylist, MultivariantPlaylist, Rendition, Segment, Variant
 
 URL = "https://o.example/live/master.m3u8"
 LOW, MID, HIGH = (Variant(f"{height}.m3u8", 1000 * height, height, audio="a") for height in (144, 360, 1080))

@@ -4,8 +4,8 @@
 from typing import Any
 
 import pytest
-from castwarden_worker.monitor.follow.playlist import MediaPlaylist, Part, Segment
 from castwarden_worker.monitor.follow.tracker import Tracker, Update
+from castwarden_worker.monitor.playlist import MediaPlaylist, Part, Segment
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -20,9 +20,9 @@ from ..assignments import with_facts
 from ..outcomes import Blocked, Ended, Live, NotLive, Outcome, Unsupported, Upcoming
 from ..resolve import Resolver
 from ..shell import Work
-from .follow.peek import goes_on
 from .glance import Glances, Shown
 from .looks import Looks
+from .peek import goes_on
 from .shut_out import ShutOut
 from .sources import Opener, Source
 from .teller import Fact, Teller

@@ -22,10 +22,10 @@ from .endless.taps import HttpTap, Tap
 from .errors import Refused
 from .follow.fetch import Fetcher, Page, join
 from .follow.loader import Loader
-from .follow.playlist import MultivariantPlaylist
 from .hls.loader import HlsLoader
 from .hls.reader import parse
 from .hls.renditions import choose
+from .playlist import MultivariantPlaylist
 from .seen import Kind
 
 _TIMEOUT = 10.0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
-from ..follow.playlist import ByteRange
+from ..playlist import ByteRange
 from .values import byte_range, integer, natural, offset, positive
 from .xml import children, get
 

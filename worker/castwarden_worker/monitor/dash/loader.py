@@ -11,7 +11,7 @@ import aiohttp
 from ..errors import StreamError
 from ..follow.fetch import Fetcher, Page
 from ..follow.loader import Loaded, Pace
-from ..follow.playlist import MediaPlaylist
+from ..playlist import MediaPlaylist
 from .clock import OriginClock
 from .manifest import Kind, Manifest, parse
 from .numbers import Numbering

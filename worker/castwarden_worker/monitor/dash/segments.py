@@ -13,7 +13,7 @@ from itertools import chain
 from urllib.parse import urljoin
 
 from ..errors import PlaylistError
-from ..follow.playlist import ByteRange, Init, Key, Segment
+from ..playlist import ByteRange, Init, Key, Segment
 from .addressing import MAX_URL, Addressing, Listed, Run, fill
 from .manifest import Kind, Manifest, Period, Representation
 

@@ -15,8 +15,8 @@ from typing import Literal
 from ..episode import Moment
 from ..errors import FetchError, StreamError
 from ..follow.feed import Outcome, to_its_end
-from ..follow.playlist import MediaPlaylist, Segment
 from ..follow.tracker import Tracker, Update
+from ..playlist import MediaPlaylist, Segment
 from ..seen import PlaylistSeen, SegmentSeen
 from ..sight.analyzer import Analysis, Analyzer
 from .stretches import SECONDS, Stretch

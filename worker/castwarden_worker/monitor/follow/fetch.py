@@ -16,8 +16,8 @@ from prometheus_client import Counter
 from ...errors import in_words
 from ..errors import FetchError, PlaylistError, Refused, SegmentError, Unreadable
 from ..media import Init, read_init
-from .playlist import ByteRange, Key, Segment
-from .playlist import Init as InitSection
+from ..playlist import ByteRange, Key, Segment
+from ..playlist import Init as InitSection
 
 MAX_PLAYLIST = 4 * 2**20
 MAX_SEGMENT = 64 * 2**20

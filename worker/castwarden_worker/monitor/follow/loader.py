@@ -7,7 +7,7 @@ A loader owns the pace: `load` waits until the next load is due. It never fetche
 from dataclasses import dataclass
 from typing import Protocol
 
-from .playlist import MediaPlaylist
+from ..playlist import MediaPlaylist
 
 _MIN_RELOAD = 0.3  # seconds; a target duration of zero must not become a busy loop
 _MAX_RETRY = 5.0

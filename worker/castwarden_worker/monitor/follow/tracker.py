@@ -8,7 +8,7 @@ starts a new epoch instead of looking like a stall; a cache that serves an older
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from .playlist import MediaPlaylist, Segment
+from ..playlist import MediaPlaylist, Segment
 
 _LEAP = 120.0  # seconds of media that may be gone at once without it being a new numbering
 _MOST = 32  # segments of a first load

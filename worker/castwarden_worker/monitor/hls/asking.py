@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..follow.loader import Pace
-from ..follow.playlist import MediaPlaylist
+from ..playlist import MediaPlaylist
 
 _FIRST, _SHORTEST, _LONGEST = 10.0, 5.0, 15.0  # seconds that a load may take
 _GRACE = 2.0  # seconds that a segment may be late before its parts are looked for

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..errors import PlaylistError, StreamError
 from ..follow.fetch import Fetcher, Page
 from ..follow.loader import Loaded
-from ..follow.playlist import MediaPlaylist
+from ..playlist import MediaPlaylist
 from .asking import Asking, Wish
 from .reader import parse_media
 from .tail import as_delta

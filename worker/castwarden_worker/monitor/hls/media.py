@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..follow.playlist import ByteRange, Init, Key, MediaPlaylist, Segment
+from ..playlist import ByteRange, Init, Key, MediaPlaylist, Segment
 from .parts import PartsReader
 from .tags import Ranges, Variables, byterange, initialization_vector, integer, reference, seconds, unix_time, words
 

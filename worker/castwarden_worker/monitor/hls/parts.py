@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from ..follow.playlist import Part, PreloadHint, RenditionReport, ServerControl
+from ..playlist import Part, PreloadHint, RenditionReport, ServerControl
 from .tags import Ranges, Variables, byterange, integer, reference, seconds
 
 _MOST = 10_000  # parts of one segment, hints, reports

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from ..episode import Moment
 from ..errors import PlaylistError, StreamError
 from ..follow.fetch import Fetcher, Page
-from ..follow.playlist import MultivariantPlaylist
+from ..playlist import MultivariantPlaylist
 from ..seen import RenditionSeen
 from .reader import parse, parse_media
 from .renditions import Choice, choose

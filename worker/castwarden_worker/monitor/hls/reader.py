@@ -10,7 +10,7 @@ from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import PlaylistError
-from ..follow.playlist import MediaPlaylist, MultivariantPlaylist, Rendition, Variant
+from ..playlist import MediaPlaylist, MultivariantPlaylist, Rendition, Variant
 from .media import MediaReader
 from .parts import PartsReader
 from .tags import Variables, reference, whole, words

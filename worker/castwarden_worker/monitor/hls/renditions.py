@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import PlaylistError
 from ..follow.codecs import kinds_of
-from ..follow.playlist import MultivariantPlaylist, Rendition, Variant
+from ..playlist import MultivariantPlaylist, Rendition, Variant
 from ..seen import Kind
 
 _SOUND: frozenset[Kind] = frozenset(("audio",))

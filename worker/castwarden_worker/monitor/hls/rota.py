@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import PlaylistError
 from ..follow.fetch import join
-from ..follow.playlist import MediaPlaylist, MultivariantPlaylist, Segment
+from ..playlist import MediaPlaylist, MultivariantPlaylist, Segment
 from .renditions import Choice
 
 _MOST = 20  # renditions; there are pages that offer hundreds

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from ..follow.playlist import ByteRange
+from ..playlist import ByteRange
 
 MAX_URI = 16_384
 _MOST_VARIABLES = 1_000

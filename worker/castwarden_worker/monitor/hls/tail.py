@@ -6,7 +6,7 @@ Pure: makes a delta update of a whole playlist, by searching and counting bytes,
 
 import re
 
-from ..follow.playlist import MediaPlaylist
+from ..playlist import MediaPlaylist
 
 LARGE = 32_768  # bytes from which on it is worth it
 _READ_AGAIN = 64  # known segments that are read again, to see whether they were rewritten

@@ -10,8 +10,8 @@ from ..checks import CheckSet
 from ..checks.base import Check
 from ..episode import Change, Moment
 from ..errors import SegmentError, Unreadable
-from ..follow.playlist import Segment
 from ..media import Init, Media, Track, demux
+from ..playlist import Segment
 from ..seen import WRAP, Kind, SegmentSeen, TrackSeen
 from .continuity import Continuity
 from .decode import readable

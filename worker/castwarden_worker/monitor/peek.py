@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A short look at a source, to tell a stream that came back from one that still says it is over."""
 
-from ..errors import StreamError
-from ..sources import Opener, Renditions, Source
+from .errors import StreamError
+from .sources import Opener, Renditions, Source
 
 
 async def goes_on(opener: Opener, source: Source) -> bool:
