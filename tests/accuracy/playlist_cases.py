@@ -212,6 +212,12 @@ def _dates() -> Iterator[Transport]:
     creeping = tape().aired(900, publish=lambda ends: ends + min(9.0, max(0.0, ends - 300) * 0.03))
     yield Transport("segments come 9 s later and stay so", "latency", {"main": creeping}, window=60)
     growing = Label("latency_growth", 383, 478, exact=6.0)
+    slower = tape().aired(
+        720, publish=lambda ends: ends + min(20.0, max(0.0, ends - 340) * 0.08) if ends <= 620 else max(640.0, ends)
+    )
+    # 10 s more than before are reached at 465; at this pace, two seconds between loads are 25 s. The rest comes at 640.
+    creeps = Label("latency_growth", 465, 640, exact=25.0, due=495, clear_due=670, late=25.0)
+    yield Transport("segments come slowly later", "latency", {"main": slower}, (creeps,), window=80)
     yield Transport("segments come ever later", "latency", {"main": behind}, (growing,), window=60)
 
 
