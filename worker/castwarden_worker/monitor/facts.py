@@ -2,11 +2,11 @@
 """Puts what was seen into the words of the messages that go to the gateway."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from castwarden_base.ids import uuid7
-from castwarden_model.messages import Occurrence, Segment, Transition
+from castwarden_base.ids import derived_uuid7, uuid7
+from castwarden_model.messages import Occurrence, ResourceRef, Segment, Transition
 
 from .episode import Change
 from .seen import SegmentSeen
@@ -49,6 +49,25 @@ def ended(reason: str, now: float) -> Occurrence:
 def epoch_changed(from_sequence: int, to_sequence: int, now: float) -> Occurrence:
     data = {"from_sequence": from_sequence, "to_sequence": to_sequence}
     return Occurrence(id=uuid7(), type="stream.epoch_changed", at=_utc(now), data=data)
+
+
+def delayed(resource: ResourceRef, start: datetime, tolerance: timedelta) -> Occurrence:
+    """Told once per planned start, whoever tells it again."""
+    now = datetime.now(UTC)
+    data = {
+        "scheduled_start_time": start.isoformat(),
+        "delay_sec": round((now - start).total_seconds(), 3),
+        "tolerance_sec": tolerance.total_seconds(),
+    }
+    id_ = derived_uuid7(start + tolerance, resource.uid, "stream.delayed", "", "")
+    return Occurrence(id=id_, type="stream.delayed", at=now, data=data)
+
+
+def unsupported(resource: ResourceRef, version: str, reason: str, message: str) -> Occurrence:
+    """Told once per `version` of the spec and reason, whoever tells it again."""
+    id_ = derived_uuid7(datetime.fromtimestamp(0, UTC), resource.uid, "monitor.error", reason, version)
+    data = {"reason": reason, "message": message}
+    return Occurrence(id=id_, type="monitor.error", at=datetime.now(UTC), data=data)
 
 
 def _utc(unix: float) -> datetime:

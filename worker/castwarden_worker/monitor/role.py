@@ -9,7 +9,6 @@ from uuid import UUID
 
 import aiohttp
 from castwarden_base.http import outbound_session
-from castwarden_base.ids import derived_uuid7
 from castwarden_base.logs import get_logger
 from castwarden_model.messages import MonitorAssignment, MonitorObservation, Occurrence, OpenCondition, Transition
 from castwarden_model.resources import StreamState
@@ -17,14 +16,16 @@ from castwarden_model.resources.monitor import MonitorSpec, Statistics
 from prometheus_client import Counter
 
 from ..assignments import with_facts
-from ..outcomes import Blocked, Ended, Live, NotLive, Outcome, Unsupported, Upcoming
+from ..outcomes import Blocked, Ended, Live, NotLive, Outcome, Unsupported
 from ..resolve import Resolver
 from ..shell import Work
+from . import facts
 from .glance import Glances, Shown
 from .looks import Looks
 from .peek import goes_on
 from .shut_out import ShutOut
 from .sources import Opener, Source
+from .standing import overdue, standing
 from .teller import Fact, Teller
 from .watch import Outcome as Watched
 from .watch import Watch
@@ -33,9 +34,7 @@ log = get_logger(__name__)
 LOOKS = Counter("castwarden_worker_looks_total", "Looks at the source by what they found", ["outcome"])
 ALERTS = Counter("castwarden_monitor_alerts_total", "Conditions raised", ["condition"])
 _TICK = 1.0
-_SNAPSHOT_SECONDS = 10.0
 _RENEW_EARLY = timedelta(minutes=5)
-_TOLERANCE = timedelta(minutes=5)  # of a start that the site announced
 
 
 async def watch_stream(work: Work) -> int:
@@ -71,7 +70,6 @@ class StreamRole:
         self._teller = Teller(work.reporter, work.assignments, self._to_keep)
         self._glances = Glances(assignment.resource, self._show, work.gateway.glance)
         self._told: set[UUID] = set()
-        self._sent: tuple[float, MonitorObservation] | None = None
         work.health.ready_while("source", self._unready)
 
     async def run(self) -> int:
@@ -205,36 +203,13 @@ class StreamRole:
         if isinstance(outcome, (Ended, NotLive)) and self._started and self._looks.is_over(now):
             await self._watch.end("stream_no_longer_live")
         if isinstance(outcome, Unsupported):
-            self._tell_once("monitor.error", {"reason": outcome.reason, "message": outcome.message})
+            resource, version = self._assignment.resource, self._assignment.version
+            self._tell_once(facts.unsupported(resource, version, outcome.reason, outcome.message))
 
-    def _tell_once(self, type_: str, data: dict[str, object], at: datetime | None = None) -> None:
-        """An occurrence that no restart repeats: the same words make the same id."""
-        resource, version = self._assignment.resource, self._assignment.version
-        made = at or datetime.fromtimestamp(0, UTC)
-        id_ = derived_uuid7(made, resource.uid, type_, str(data.get("reason", "")), "" if at else version)
-        if id_ in self._told:
-            return
-        self._told.add(id_)
-        occurrence = {"id": id_, "type": type_, "at": datetime.now(UTC), "data": data}
-        self._tell(Occurrence.model_validate(occurrence))
-
-    def _tell_delay(self) -> None:
-        """stream.delayed, once per planned start. A look that was not possible is no sign of a delay."""
-        found, schedule = self._found, self._spec.schedule
-        asked = self._spec.checks.start_delayed.enabled
-        if not asked or self._started or self._over or not isinstance(found, (Upcoming, NotLive)):
-            return
-        planned = schedule.start if schedule else (found.start if isinstance(found, Upcoming) else None)
-        tolerance = schedule.tolerance if schedule else _TOLERANCE
-        now = datetime.now(UTC)
-        if planned is None or now <= planned + tolerance:
-            return
-        data = {
-            "scheduled_start_time": planned.isoformat(),
-            "delay_sec": round((now - planned).total_seconds(), 3),
-            "tolerance_sec": tolerance.total_seconds(),
-        }
-        self._tell_once("stream.delayed", data, planned + tolerance)
+    def _tell_once(self, occurrence: Occurrence) -> None:
+        if occurrence.id not in self._told:
+            self._told.add(occurrence.id)
+            self._tell(occurrence)
 
     def _tell(self, fact: Fact | None) -> None:
         """Takes one fact into what is known, and passes it on together with the state that it led to."""
@@ -262,42 +237,18 @@ class StreamRole:
         return self._known.model_copy(update=now)
 
     async def _keep_telling(self) -> None:
-        """Snapshots: at once when the state changes, else every ten seconds while counts go on."""
         while True:
             await asyncio.sleep(_TICK)
             if self._watching and self._watch.statistics.total_segments_analyzed > self._analysed:
                 self._tell(self._shut_out.end())
-            self._tell_delay()
-            seen, now = self.observation(), asyncio.get_running_loop().time()
-            if self._sent is None or _state(seen) != _state(self._sent[1]):
-                due = True
-            else:
-                due = seen != self._sent[1] and now - self._sent[0] >= _SNAPSHOT_SECONDS
-            if due:
-                self._teller.say(self._assignment.epoch, seen)
-                self._sent = (now, seen)
+            if not (self._started or self._over) and (late := overdue(self._found, self._spec, datetime.now(UTC))):
+                self._tell_once(facts.delayed(self._assignment.resource, late.start, late.tolerance))
+            self._teller.snapshot(self._assignment.epoch, self.observation())
 
     def observation(self) -> MonitorObservation:
-        """The state as the gateway keeps it: what the watch saw, unless the looks know better."""
-        seen, found = self._watch.observation(), self._found
-        if self._shut_out.is_open:
-            reason = found.reason if isinstance(found, Blocked) else seen.reason
-            return seen.model_copy(update={"stream": StreamState.PROBE_BLOCKED, "reason": reason})
-        if self._over:
-            return seen.model_copy(
-                update={"stream": StreamState.ENDED, "reason": seen.reason or "stream_no_longer_live"}
-            )
-        if self._watching or self._started:
-            return seen
-        if isinstance(found, Upcoming):
-            update = {
-                "stream": StreamState.UPCOMING,
-                "scheduled_start": found.start,
-                "title": found.title or seen.title,
-            }
-            return seen.model_copy(update=update)
-        reason = getattr(found, "reason", None)
-        return seen.model_copy(update={"reason": reason or seen.reason})
+        """The state as the gateway keeps it."""
+        shut_out, watched = self._shut_out.is_open, self._watching or self._started
+        return standing(self._watch.observation(), self._found, shut_out=shut_out, over=self._over, watched=watched)
 
     def _show(self) -> Shown | None:
         if self._spec.suspend:
@@ -326,7 +277,3 @@ async def _share_fate(task: "asyncio.Task[None]") -> None:
 
 def _seconds_until(expires: datetime | None) -> float | None:
     return None if expires is None else max(60.0, (expires - _RENEW_EARLY - datetime.now(UTC)).total_seconds())
-
-
-def _state(seen: MonitorObservation) -> tuple[object, ...]:
-    return (seen.stream, seen.title, seen.reason, seen.scheduled_start, seen.video, seen.audio)
