@@ -15,7 +15,7 @@ from yarl import URL
 from .budget import SPENT, Admission, Ask, refusal
 from .children import ChildFailed, ask
 from .errors import in_words
-from .monitor.dash.manifest import looks_like_dash
+from .monitor.dash import looks_like_dash
 from .monitor.endless.child_tap import SCHEMES, ChildTap, check_stream_url
 from .monitor.endless.stretches import SNIFF, is_continuous
 from .monitor.errors import Absent, Refused, StreamError, TooManyChildren, Unreadable

@@ -13,9 +13,9 @@ from castwarden_local.origin.streams import air
 from castwarden_worker.monitor import watch as watching
 from castwarden_worker.monitor.errors import Refused
 from castwarden_worker.monitor.follow.fetch import Fetcher, Payload
-from castwarden_worker.monitor.follow.loader import Loaded
+from castwarden_worker.monitor.follow.loader import Loaded, Renditions
 from castwarden_worker.monitor.playlist import MediaPlaylist, Segment
-from castwarden_worker.monitor.sources import Renditions, Source
+from castwarden_worker.monitor.sources import Source
 from castwarden_worker.monitor.watch import Outcome, Watch
 
 from .conftest import Told, spec

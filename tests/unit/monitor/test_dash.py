@@ -5,8 +5,9 @@ import time
 from contextlib import suppress
 
 import pytest
+from castwarden_worker.monitor.dash import looks_like_dash
 from castwarden_worker.monitor.dash.addressing import Listed, Run
-from castwarden_worker.monitor.dash.manifest import Manifest, looks_like_dash, parse
+from castwarden_worker.monitor.dash.manifest import Manifest, parse
 from castwarden_worker.monitor.dash.segments import announced, choose
 from castwarden_worker.monitor.errors import PlaylistError
 from castwarden_worker.monitor.playlist import ByteRange

@@ -2,7 +2,8 @@
 """A short look at a source, to tell a stream that came back from one that still says it is over."""
 
 from .errors import StreamError
-from .sources import Opener, Renditions, Source
+from .follow.loader import Renditions
+from .sources import Opener, Source
 
 
 async def goes_on(opener: Opener, source: Source) -> bool:

@@ -5,28 +5,24 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
 from castwarden_base.addresses import Network
 from castwarden_base.http import OutboundError, get_following
 
-from .dash import manifest as dash
-from .dash.loader import DashLoader, DashSource
-from .dash.numbers import Numbering
-from .dash.segments import choose as choose_representation
-from .dash.segments import has_separate_sound, main_kind
+from .dash import looks_like_dash
 from .endless.child_tap import SCHEMES, ChildTap, check_stream_url
 from .endless.stretches import SNIFF, is_continuous
 from .endless.taps import HttpTap, Tap
 from .errors import Refused
-from .follow.fetch import Fetcher, Page, join
-from .follow.loader import Loader
-from .hls.loader import HlsLoader
-from .hls.reader import parse
-from .hls.renditions import choose
-from .playlist import MultivariantPlaylist
-from .seen import Kind
+from .follow.fetch import Fetcher, Page
+from .follow.loader import Renditions
+from .hls.opener import open_hls
+
+if TYPE_CHECKING:
+    from .dash.opener import DashOpener
 
 _TIMEOUT = 10.0
 _PLAYLISTS = (".m3u8", ".m3u", ".mpd")
@@ -42,21 +38,6 @@ class Source:
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Renditions:
-    """A stream of segments: a loader for all of it, or one for the picture and one for its sound.
-
-    `announced` are the tracks that are promised. Another `format` than before means that another rendition is watched.
-    `offer` is the multivariant playlist, by its URL and as it was loaded, when there are others to choose from.
-    """
-
-    fetcher: Fetcher
-    loaders: tuple[Loader, ...]
-    announced: frozenset[Kind] = frozenset()
-    format: tuple[object, ...] | None = None
-    offer: tuple[str, Page] | None = None
-
-
 class Opener:
     """Opens one stream's source, as often as needed. `allow` opens networks, as it does for `session`."""
 
@@ -70,7 +51,7 @@ class Opener:
         self._session = session
         self._allow = tuple(allow)
         self._clock = clock
-        self._numberings: dict[dash.Kind, Numbering] = {}  # they outlive what is opened
+        self._dash_opener: DashOpener | None = None
 
     async def open(self, source: Source) -> Renditions | Tap:
         """StreamError says why it cannot be watched."""
@@ -84,9 +65,9 @@ class Opener:
             return HttpTap(self._session, source.url, source.headers)
         fetcher = Fetcher(self._session, source.headers)
         page = await fetcher.playlist(source.url, _TIMEOUT)
-        if dash.looks_like_dash(page.data):
+        if looks_like_dash(page.data):
             return await self._dash(fetcher, source, page)
-        return _hls(fetcher, source, page)
+        return open_hls(fetcher, source.url, page)
 
     async def _is_endless(self, source: Source) -> bool:
         """Whether its first bytes are media. A stream of these would never come to the end of a playlist."""
@@ -100,32 +81,11 @@ class Opener:
             return False  # loading it as a playlist says why
 
     async def _dash(self, fetcher: Fetcher, source: Source, page: Page) -> Renditions:
-        at = DashSource(fetcher, self._session, source.url, source.headers, clock=self._clock)
-        manifest = await at.manifest(page)
-        main = main_kind(manifest)
-        kinds: tuple[dash.Kind, ...] = (main, "audio") if has_separate_sound(manifest) else (main,)
-        chosen = next(
-            (it for period in reversed(manifest.periods) if (it := choose_representation(period, main))), None
-        )
-        announced: frozenset[Kind] = frozenset(kind for kind in kinds if kind != "other")
-        if chosen and chosen.has_sound:
-            announced |= {"audio"}
-        return Renditions(
-            fetcher,
-            tuple(DashLoader(at, kind, self._numberings.setdefault(kind, Numbering())) for kind in kinds),
-            announced,
-            (chosen.height, chosen.bandwidth, chosen.codecs) if chosen else None,
-        )
+        if self._dash_opener is None:
+            from .dash.opener import DashOpener  # loaded for those who need it
 
-
-def _hls(fetcher: Fetcher, source: Source, page: Page) -> Renditions:
-    playlist = parse(page.data, url=page.url)
-    if not isinstance(playlist, MultivariantPlaylist):
-        return Renditions(fetcher, (HlsLoader(fetcher, source.url, page),))
-    choice = choose(playlist)
-    urls = [join(page.url, uri) for uri in (choice.main, choice.audio) if uri]
-    loaders = tuple(HlsLoader(fetcher, url, variables=playlist.variables) for url in urls)
-    return Renditions(fetcher, loaders, choice.announced, choice.format, (source.url, page))
+            self._dash_opener = DashOpener(self._session, self._clock)
+        return await self._dash_opener.open(fetcher, source.url, source.headers, page)
 
 
 async def _head(response: aiohttp.ClientResponse) -> bytes:

@@ -32,13 +32,14 @@ from .episode import Change, Moment
 from .errors import StreamError
 from .follow.feed import Feed, Outcome, first_to_fail
 from .follow.fetch import Fetcher, Page
+from .follow.loader import Renditions
 from .follow.tracker import Update
 from .health import count, health_of
 from .hls.prober import RenditionProber
 from .hls.rota import Edge, RenditionRota
 from .seen import ClockSeen, Kind, Picture, PlaylistSeen, RenditionSeen, SegmentSeen
 from .sight.analyzer import Analysis
-from .sources import Opener, Renditions, Source
+from .sources import Opener, Source
 from .view import View, view_of
 
 __all__ = ["Emit", "Outcome", "Source", "Watch"]

@@ -75,12 +75,6 @@ class Manifest:
     timing: tuple[tuple[str, str], ...] = ()  # UTCTiming: (scheme, value)
 
 
-def looks_like_dash(data: bytes) -> bool:
-    """Whether the beginning of an answer is that of an MPD."""
-    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return head.startswith(b"<") and (b"<MPD" in head or b":MPD" in head)
-
-
 def parse(data: bytes, url: str) -> Manifest:
     """The manifest in `data`, which came from `url`; PlaylistError says why it is none."""
     root = tree(data)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..playlist import MediaPlaylist
+from ..seen import Kind
+from .fetch import Fetcher, Page
 
 _MIN_RELOAD = 0.3  # seconds; a target duration of zero must not become a busy loop
 _MAX_RETRY = 5.0
@@ -31,6 +33,21 @@ class Loader(Protocol):
         needed); the next call then waits longer. A playlist that has `ended` is the last: call no more.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Renditions:
+    """A stream of segments: a loader for all of it, or one for the picture and one for its sound.
+
+    `announced` are the tracks that are promised. Another `format` than before means that another rendition is watched.
+    `offer` is the multivariant playlist, by its URL and as it was loaded, when there are others to choose from.
+    """
+
+    fetcher: Fetcher
+    loaders: tuple[Loader, ...]
+    announced: frozenset[Kind] = frozenset()
+    format: tuple[object, ...] | None = None
+    offer: tuple[str, Page] | None = None
 
 
 class Pace:
