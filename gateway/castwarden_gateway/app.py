@@ -27,9 +27,11 @@ from castwarden_gateway.downloads.routes import ATTEMPTS, DOWNLOADS
 from castwarden_gateway.downloads.routes import routes as download_routes
 from castwarden_gateway.downloads.service import Downloads
 from castwarden_gateway.downloads.store import AttemptStore
-from castwarden_gateway.events.routes import EVENTS
+from castwarden_gateway.events.feed import Feed, adopt
+from castwarden_gateway.events.routes import EVENTS, STREAMS
 from castwarden_gateway.events.routes import routes as event_routes
 from castwarden_gateway.events.store import EventStore
+from castwarden_gateway.events.streams import Streams
 from castwarden_gateway.facts.known import Known
 from castwarden_gateway.facts.restore import restore
 from castwarden_gateway.facts.store import prune_reports
@@ -130,6 +132,8 @@ class Gateway:
         self._seating = Seating(resources)
         self._looks = LookStore(self.database)
         self._claims = Claims(self.database, keyring)
+        self._feed = Feed(self.database)
+        self._streams = Streams(self._feed, self._authenticator.still_holds, settings.streams, settings.streams_per_key)
         self._clocks = Clocks()
         self._bindings = Bindings(
             self.database,
@@ -159,6 +163,7 @@ class Gateway:
         await asyncio.sleep(self.settings.drain_seconds)
         self._assignments.drain()
         self._seating.drain()
+        self._streams.drain()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self._starting.cancel()
         await asyncio.gather(self._starting, return_exceptions=True)
@@ -183,6 +188,7 @@ class Gateway:
         while True:
             try:
                 await bootstrap(self._store, settings)
+                await adopt(self.database)
                 break
             except DatabaseUnavailable:
                 log.warning("database_away")
@@ -191,6 +197,8 @@ class Gateway:
         tasks.start("prune", self._prune())
         tasks.start("looks", self._looks.run())
         tasks.start("idempotency", self._claims.run())
+        tasks.start("events", self._feed.run())
+        tasks.start("event-calls", self._feed.hear())
         await self._engine.start()
         self._engine_started = True
         kube = await self._connect()
@@ -264,6 +272,7 @@ class Gateway:
         app[DOWNLOADS] = Downloads(resources, self.statuses, allow, most)
         app[ATTEMPTS] = AttemptStore(self.database)
         app[EVENTS] = EventStore(self.database)
+        app[STREAMS] = self._streams
         app[WEBHOOKS] = Webhooks(self.database, self._session, self._signer, allow)
         app[TENANTS] = self._store
         app[AUTHENTICATOR] = self._authenticator

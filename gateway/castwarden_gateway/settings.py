@@ -87,6 +87,10 @@ class GatewaySettings(DatabaseSettings):
     max_downloads: int = Field(1000, alias="MAX_DOWNLOADS", ge=1, description="unfinished downloads of each tenant")
     rate_limit: int = Field(100, alias="RATE_LIMIT", ge=0, description="requests per window and API key; 0: no limit")
     rate_limit_window: int = Field(60, alias="RATE_LIMIT_WINDOW", ge=1, description="seconds")
+    streams: int = Field(500, alias="CASTWARDEN_STREAMS", ge=0, description="open event streams of this process")
+    streams_per_key: int = Field(
+        20, alias="CASTWARDEN_STREAMS_PER_KEY", ge=1, description="open event streams of one API key in this process"
+    )
     trusted_proxies: Networks = Field(
         (),
         alias="CASTWARDEN_TRUSTED_PROXIES",

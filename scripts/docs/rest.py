@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
+from castwarden_gateway.events.store import EventView
 from castwarden_gateway.http.problems import ANYWHERE, UNSAFE, Problem
 from castwarden_gateway.http.routes import Route, Routes
+from castwarden_gateway.http.sse import EventStream
 from castwarden_gateway.tenants.auth import InvalidTenant
 from castwarden_model.durations import SCHEMA as DURATION
 from castwarden_model.resources.base import Spec
@@ -58,6 +60,33 @@ counted by client address; `X-Forwarded-For` is believed only from `CASTWARDEN_T
 rightmost address that is no such proxy. While the database does not answer, requests pass and are counted in
 `castwarden_gateway_rate_limits_open_total`.
 """
+_STREAMS = """### Event streams
+
+`GET /api/v1/events/stream` and `GET /api/v1/monitors/{id}/events/stream` send events as they come, as server-sent
+events: `id` is the event's id, `data` the event as `GET /api/v1/events` shows it, on one line. Messages have no
+`event` field, so an EventSource gets them all in `onmessage`.
+
+A reader that comes back with `Last-Event-ID` (EventSource does by itself; `last_event_id` in the query is the same)
+gets all that has been recorded since, from the table, each event once: none is lost, none comes twice, and the
+order is the same for every reader. It is that of the transactions that recorded them, which may differ a little
+from that of the ids. Without it a stream begins with what is recorded from then on. A transaction that somebody
+leaves open in the same PostgreSQL holds streams up until it ends.
+
+A comment comes every 15 seconds when nothing else does, and then the API key is looked at again. A gateway has at
+most `CASTWARDEN_STREAMS` streams open and `CASTWARDEN_STREAMS_PER_KEY` of one API key; more are refused with 429. A
+reader that falls 500 events behind, or takes nothing in for 30 seconds, is hung up on, and may come back. On
+SIGTERM streams end, to be taken up elsewhere.
+
+```js
+import { EventSource } from "eventsource"; // in Node; a browser's own EventSource can send no key
+
+const headers = { Authorization: `Bearer ${process.env.KEY}` };
+const source = new EventSource(`${process.env.CASTWARDEN}/api/v1/events/stream?type=alert.*`, {
+  fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...headers } }),
+});
+source.onmessage = (message) => console.log(JSON.parse(message.data));
+```
+"""
 _INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-API-Key`. Answers have no envelope.
 """
 
@@ -88,6 +117,8 @@ class Models:
         """What an answer holds, in words."""
         if annotation is None:
             return "nothing"
+        if annotation is EventStream:
+            return f"`text/event-stream` of {self.answer(EventView)}"
         if annotation is bytes:
             return "`image/jpeg`"
         if get_origin(annotation) is list:
@@ -139,6 +170,7 @@ def page() -> str:
         _REPEATS,
         _problems(*UNSAFE),
         _RATES,
+        _STREAMS,
         "## Public\n",
         *_routes(PUBLIC_ROUTES, models),
     ]

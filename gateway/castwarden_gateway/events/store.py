@@ -15,6 +15,7 @@ from castwarden_gateway.db import Connection, Database, statements
 from castwarden_gateway.webhooks.fanout import fan_out
 
 SQL = statements(__file__)
+CHANNEL = "castwarden_events"  # wakes the streams, once the transaction commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ async def record(connection: Connection, events: Sequence[EventRecord]) -> None:
     """Inserts the events and their deliveries in the caller's transaction."""
     if not events:
         return
-    await connection.execute(SQL.insert_events, [_row(one) for one in events])
+    await connection.execute(SQL.insert_events, [_row(one) for one in events], CHANNEL)
     await fan_out(connection, events)
 
 
@@ -61,6 +62,16 @@ class EventFilter:
     uid: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+    def takes(self, event: "EventView") -> bool:
+        """Whether an event is among those wanted; times are not looked at."""
+        subject = event["subject"]
+        return (
+            (self.type is None or _fits(self.type, event["type"]))
+            and self.kind in (None, subject["kind"])
+            and self.name in (None, subject["name"])
+            and self.uid in (None, subject["uid"])
+        )
 
 
 class EventView(TypedDict):
@@ -98,14 +109,14 @@ class EventStore:
             wanted.since,
             wanted.until,
         )
-        return [_view(row) for row in rows]
+        return [view(row) for row in rows]
 
     async def get(self, tenant_id: UUID, event_id: UUID) -> EventView | None:
         row = await self._db.fetchrow(SQL.event, tenant_id, event_id)
-        return _view(row) if row else None
+        return view(row) if row else None
 
 
-def _view(row: Record) -> EventView:
+def view(row: Record) -> EventView:
     return {
         "id": row["id"],
         "type": row["type"],
@@ -114,3 +125,7 @@ def _view(row: Record) -> EventView:
         "data": row["data"],
         "metadata": row["metadata"],
     }
+
+
+def _fits(pattern: str, type_: str) -> bool:
+    return type_.startswith(pattern[:-1]) if pattern.endswith("*") else type_ == pattern

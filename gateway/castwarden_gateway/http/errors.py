@@ -35,7 +35,7 @@ _CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REQUESTS = Counter("castwarden_gateway_requests_total", "HTTP requests answered", ["listener", "method", "status"])
 SECONDS = Histogram(
     "castwarden_gateway_request_seconds",
-    "Time to answer, long polls left out",
+    "Time to answer, long polls and streams left out",
     ["listener"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
@@ -69,11 +69,12 @@ def problems(
             response = _answer(request, _of_http(request, error), request_id)
         except Exception as error:  # noqa: BLE001 - the supervisor of requests: maps, logs and counts
             response = _answer(request, _of(error, mapping), request_id)
-        if not response.prepared:
-            response.headers.update(headers)
-            if draining():
-                response.force_close()
         counters[request.method, response.status].inc()
+        if response.prepared:  # a stream, which has ended
+            return response
+        response.headers.update(headers)
+        if draining():
+            response.force_close()
         if "wait=" not in request.raw_path:
             seconds.observe(time.perf_counter() - started)
         return response

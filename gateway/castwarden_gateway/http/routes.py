@@ -27,6 +27,7 @@ from castwarden_gateway.http.problems import (
     pointer,
     refused_character,
 )
+from castwarden_gateway.http.sse import EventStream
 from castwarden_gateway.http.text import CONTROLS, find
 
 P = TypeVar("P")
@@ -137,7 +138,7 @@ class Routes:
     ) -> Callable[[H], H]:
         def add(handler: H) -> H:
             own, answers = tuple(problems or ()), dict(returns or {})
-            if method == hdrs.METH_GET and not path.startswith("/internal/"):
+            if method == hdrs.METH_GET and not path.startswith("/internal/") and answers.get(200) is not EventStream:
                 answers[304] = None
             record = Route(method, path, handler, scope, body, query, answers, own, aliases, secret)
             self.table.append(record)
@@ -249,7 +250,7 @@ def _response(http: web.Request, result: Any) -> web.StreamResponse:
     if reply.body is None:
         return web.Response(status=reply.status, headers=reply.headers)
     body, headers = as_json(reply.body), dict(reply.headers)
-    if http.method == hdrs.METH_GET:
+    if http.method in _SAFE:
         headers.setdefault("Cache-Control", "private, no-cache")
         tag = headers.setdefault("ETag", tag_of(body, reply.version))
         if unchanged(http.headers.get(hdrs.IF_NONE_MATCH), tag):

@@ -6,11 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
-from castwarden_gateway.events.routes import EventQuery, event_page
-from castwarden_gateway.events.store import EventView
+from castwarden_gateway.events.routes import EventQuery, StreamQuery, event_page, stream
+from castwarden_gateway.events.store import EventFilter, EventView
+from castwarden_gateway.events.streams import TooManyStreams
 from castwarden_gateway.http.cursors import decode, encode, page
 from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created
+from castwarden_gateway.http.sse import EventStream
 from castwarden_gateway.kube.changes import version_of
 from castwarden_gateway.monitors.answers import MonitorDeleted, MonitorView
 from castwarden_gateway.monitors.bodies import MonitorCreate, MonitorPatch, MonitorQuery
@@ -89,6 +91,19 @@ async def delete_monitor(request: Request[Principal]) -> Any:
 async def monitor_events(request: Request[Principal], query: EventQuery) -> Any:
     monitor = request.app[MONITORS].get(request.principal.tenant, request.params["id"])
     return await event_page(request, query, name=monitor.metadata.name, uid=monitor.metadata.uid)
+
+
+@routes.get(
+    _PATH + "/{id}/events/stream",
+    scope="events:read",
+    query=StreamQuery,
+    returns={200: EventStream},
+    problems=[NotFound, TooManyStreams],
+)
+async def stream_monitor_events(request: Request[Principal], query: StreamQuery) -> web.StreamResponse:
+    """A monitor's events as they come, as server-sent events."""
+    meta = request.app[MONITORS].get(request.principal.tenant, request.params["id"]).metadata
+    return await stream(request, query, EventFilter(query.type, name=meta.name, uid=meta.uid))
 
 
 def _position(created_at: str, name: str) -> tuple[str, str]:

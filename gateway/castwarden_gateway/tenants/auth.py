@@ -72,6 +72,16 @@ class Authenticator:
             raise Forbidden(f"This key lacks the scope {scope}.")
         return principal
 
+    async def still_holds(self, request: web.Request) -> bool:
+        """Whether the key of a long request is accepted yet. Nobody is cut off for want of an answer."""
+        try:
+            await self._principal(_credential(request))
+        except Unauthorized:
+            return False
+        except DatabaseUnavailable:
+            return True
+        return True
+
     def forget(self, key_hash: str) -> None:
         """A key was revoked: it stops working at once in this process."""
         self._keys.pop(key_hash, None)

@@ -8,6 +8,7 @@ import jsonschema
 from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
 from castwarden_gateway.http.problems import ANYWHERE, UNSAFE, Problem
 from castwarden_gateway.http.routes import Route
+from castwarden_gateway.http.sse import EventStream
 from castwarden_gateway.tenants.auth import InvalidTenant
 from pydantic import TypeAdapter
 
@@ -38,6 +39,8 @@ def require_declared(method: str, path: str, status: int, body: Any) -> None:
     assert status in route.returns, f"{name} does not declare {status}"
     if route.returns[status] is None:
         assert body == "", f"{name} declares {status} without a body"
+    elif route.returns[status] is EventStream:
+        assert isinstance(body, str), f"{name} declares {status} as a stream"
     elif route.returns[status] is bytes:
         assert isinstance(body, bytes), f"{name} declares {status} with bytes"
     else:
