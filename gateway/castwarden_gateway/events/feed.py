@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,7 +29,7 @@ SQL = statements(__file__)
 log = get_logger(__name__)
 _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, DatabaseUnavailable, OSError)
 _POLL_SECONDS = 1.0  # the table is looked at this often even when nobody calls
-_OPEN_SECONDS = 0.03  # and this often while a transaction is open before an event that has come
+_OPEN_SECONDS = 0.03  # and sooner at first, while a transaction is open before an event that has come
 _PAGE = 500
 _MOST_WAITING = 500  # events that a stream may be behind
 _NIL = UUID(int=0)
@@ -92,6 +93,7 @@ class Feed:
         self._tails: dict[UUID, _Tail] = {}
         self._followed = asyncio.Event()
         self._woken = asyncio.Event()
+        self._held_up = backoff(_OPEN_SECONDS, cap=_POLL_SECONDS)
 
     async def now(self) -> Position:
         """Before all that is recorded from now on. Raises DatabaseUnavailable, as the following do."""
@@ -121,10 +123,11 @@ class Feed:
         return max(tail.position, after)
 
     def leave(self, follower: Follower) -> None:
-        tail = self._tails[follower.tenant_id]
-        tail.followers.discard(follower)
-        if not tail.followers:
-            del self._tails[follower.tenant_id]
+        tail = self._tails.get(follower.tenant_id)
+        if tail is not None:  # else the last of the others took it away, after this one was overrun
+            tail.followers.discard(follower)
+            if not tail.followers:
+                del self._tails[follower.tenant_id]
         if not self._tails:
             self._followed.clear()
 
@@ -167,10 +170,12 @@ class Feed:
             [tail.position.id for _, tail in tails],
             _PAGE,
         )
-        for tenant_id, tail in tails:
-            self._tell(tail, _settled(row for row in rows if row["tenant_id"] == tenant_id))
+        known = dict(tails)
+        for tenant_id, own in groupby(rows, lambda row: row["tenant_id"]):
+            self._tell(known[tenant_id], _settled(own))
         if any(not row["settled"] for row in rows):
-            return _OPEN_SECONDS
+            return next(self._held_up)
+        self._held_up = backoff(_OPEN_SECONDS, cap=_POLL_SECONDS)
         return 0.0 if len(rows) >= _PAGE else _POLL_SECONDS
 
     def _tell(self, tail: _Tail, events: Sequence[Told]) -> None:

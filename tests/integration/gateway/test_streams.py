@@ -15,7 +15,9 @@ import pytest
 from castwarden_base.ids import uuid7
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
+from castwarden_gateway.db import Database
 from castwarden_gateway.events import feed, streams
+from castwarden_gateway.events.store import EventFilter
 from castwarden_gateway.events.streams import DROPPED
 from prometheus_client import REGISTRY
 
@@ -344,6 +346,37 @@ async def test_events_from_the_dump_of_another_server_come_first(
             new = await events.insert(connection)
             await wait_until(lambda: len(reader.ids) == 2, PATIENCE)
             assert reader.ids == [old[1], new]
+
+
+async def test_a_reader_that_was_overrun_may_leave_after_the_last_of_the_others(database_url: str) -> None:
+    database = await Database.open(database_url)
+    told, tenant, start = feed.Feed(database), UUID(int=1), feed.Position(0, UUID(int=0))
+    slow, other = (feed.Follower(tenant, EventFilter(), lambda: None) for _ in range(2))
+    for follower in (slow, other):
+        told.follow(follower, start)
+    told._tails[tenant].followers.discard(slow)
+    told.leave(other)
+    told.leave(slow)
+    assert not told._tails
+    await database.close()
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_page_of_a_stream_is_read_along_its_index(events: Events, mode: str) -> None:
+    async with events.connection() as connection:
+        await connection.execute(
+            "insert into events (id, tenant_id, type, kind, namespace, name, uid, occurred_at, data)"
+            " select gen_random_uuid(), lpad((n % 50)::text, 32, '0')::uuid, '', '', '', '', '', now(), '{}'"
+            " from generate_series(1, 5000) n"
+        )
+        await connection.execute(f"set plan_cache_mode = {mode}")
+        await connection.execute(f"prepare page as {feed.SQL.after}")
+        plan = await connection.fetch(
+            "explain execute page (array[gen_random_uuid()], '{0}', array[gen_random_uuid()], 9)"
+        )
+    lines = "\n".join(line[0] for line in plan)
+    assert "events_by_commit" in lines
+    assert "Seq Scan on events" not in lines
 
 
 async def test_a_head_request_for_a_stream_ends(gateway: Gateway, session: aiohttp.ClientSession) -> None:
