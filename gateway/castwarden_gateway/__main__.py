@@ -5,14 +5,13 @@ import argparse
 import asyncio
 import sys
 
-import asyncpg
 from castwarden_base.logs import configure_logging, get_logger
 from castwarden_base.retry import backoff
 from castwarden_base.run import run
 
 from castwarden_gateway.app import serve
 from castwarden_gateway.db.migrate import MigrationError, migrate
-from castwarden_gateway.db.pool import connection_lost
+from castwarden_gateway.db.pool import DRIVER_ERRORS, connection_lost
 from castwarden_gateway.settings import DatabaseSettings, GatewaySettings
 
 log = get_logger(__name__)
@@ -41,7 +40,7 @@ async def _migrate(url: str) -> int:
         except MigrationError as error:
             log.error("migration_refused", reason=str(error))
             return 1
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        except DRIVER_ERRORS as error:
             if not connection_lost(error) or asyncio.get_running_loop().time() > deadline:
                 raise
             log.warning("database_away", reason=str(error))

@@ -24,12 +24,19 @@ T = TypeVar("T")
 log = get_logger(__name__)
 WRITABLE = Gauge("castwarden_gateway_database_writable", "0 while PostgreSQL refuses to write: disk full, read-only")
 
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg may say when the server dies at an unlucky moment
+    OSError,  # refused, or the socket is not there yet; TimeoutError is one of these
+)
+"""All that a statement may fail with."""
 _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down by an administrator, crashed, or still starting
     asyncpg.TooManyConnectionsError,
-    asyncpg.InternalClientError,  # what asyncpg may say when the server dies at an unlucky moment
-    OSError,  # refused, or the socket is not there yet; TimeoutError is one of these
+    asyncpg.InternalClientError,
+    OSError,
 )
 _CONTENDED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _REFUSED = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError, asyncpg.PostgresIOError)
@@ -112,7 +119,7 @@ class Database:
             try:
                 async with self._pool.acquire() as connection:
                     return await work(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            except DRIVER_ERRORS as error:
                 if isinstance(error, _REFUSED):
                     self._refused(error)
                     raise DatabaseUnwritable(str(error)) from error

@@ -14,20 +14,19 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
-import asyncpg
 import orjson
 from asyncpg import Record
 from castwarden_base.logs import get_logger
 from castwarden_base.retry import backoff
 
-from castwarden_gateway.db import Database, DatabaseUnavailable, statements
+from castwarden_gateway.db import DRIVER_ERRORS, Database, DatabaseUnavailable, statements
 from castwarden_gateway.db.listen import listen
 from castwarden_gateway.events.store import CHANNEL, EventFilter, EventView, view
 from castwarden_gateway.http.sse import message
 
 SQL = statements(__file__)
 log = get_logger(__name__)
-_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, DatabaseUnavailable, OSError)
+_AWAY = (*DRIVER_ERRORS, DatabaseUnavailable)
 _POLL_SECONDS = 1.0  # the table is looked at this often even when nobody calls
 _OPEN_SECONDS = 0.03  # and sooner at first, while a transaction is open before an event that has come
 _PAGE = 500

@@ -12,19 +12,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-import asyncpg
 from asyncpg import Record
 from castwarden_base.logs import get_logger
 from prometheus_client import Counter
 
-from castwarden_gateway.db import Database, statements
+from castwarden_gateway.db import DRIVER_ERRORS, Database, statements
 from castwarden_gateway.http.limits import Verdict
 from castwarden_gateway.http.shares import Share
 
 SQL = statements(__file__)
 log = get_logger(__name__)
 OPEN = Counter("castwarden_gateway_rate_limits_open_total", "Requests let through because no limit could be looked at")
-_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _PATIENCE_SECONDS = 1.0
 _AWAY_SECONDS = 1.0  # PostgreSQL is asked no more often while it does not answer
 _IDLE_SECONDS = 0.5
@@ -139,7 +137,7 @@ class Buckets:
                     await connection.execute(SQL.open, [key for key, _ in opened], [most for _, most in opened])
                     rest = [(key, wish) for key, wish in asked if key in missing]
                     rows += await connection.fetch(SQL.draw, *self._columns(rest))
-        except _AWAY as error:
+        except DRIVER_ERRORS as error:
             self._trouble(error)
             return None
         self._away = False

@@ -21,26 +21,21 @@ from castwarden_base.logs import get_logger
 from castwarden_base.retry import backoff
 from castwarden_base.tasks import Supervisor
 
-from castwarden_gateway.db import Connection, Database, DatabaseUnavailable
+from castwarden_gateway.db import DRIVER_ERRORS, Connection, Database, DatabaseUnavailable
+from castwarden_gateway.db.listen import listen
 from castwarden_gateway.webhooks import claim as claims
 from castwarden_gateway.webhooks import flush, maintain, metrics, store
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.deliver import attempt, receiver_is_well
+from castwarden_gateway.webhooks.fanout import CHANNEL
 from castwarden_gateway.webhooks.flush import Buffer, Result
 from castwarden_gateway.webhooks.lanes import Lanes, Shares
-from castwarden_gateway.webhooks.listen import listen
 from castwarden_gateway.webhooks.schedule import decide
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.signing import Signer
 
 log = get_logger(__name__)
-_DATABASE_ERRORS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg may say when the server dies at an unlucky moment
-    DatabaseUnavailable,
-    OSError,
-)
+_DATABASE_ERRORS = (*DRIVER_ERRORS, DatabaseUnavailable)
 _CLOSED_SECONDS = 2.0  # by then PostgreSQL knows that the endpoint is paused or disabled
 _UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -248,7 +243,7 @@ class DeliveryEngine:
         pauses = backoff(0.1, cap=2.0)
         while True:
             try:
-                await listen(self._database, self._heard, self._wake.set)
+                await listen(self._database, CHANNEL, self._heard, self._wake.set)
                 pauses = backoff(0.1, cap=2.0)
             except _DATABASE_ERRORS as error:
                 self._trouble("listen", error)
