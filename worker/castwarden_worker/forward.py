@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from castwarden_base.addresses import Network
 from castwarden_base.http import BlockedAddress
+from castwarden_base.loopback import Loopback
 
 from .dial import dial
 
@@ -45,34 +46,24 @@ class Forwarder:
         self._allow = tuple(allow)
         self._tls = ssl.create_default_context() if tls else None
         self._gate = gate
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._server = Loopback(self._serve)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._server.start()
+        self.port = self._server.port
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server:
-            self._server.close()
-        for client in self._clients:
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await self._server.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task  # noqa: S101 - asyncio runs this as a task
-        self._clients.add(task)
-        task.add_done_callback(self._clients.discard)
-        with closing(writer):
-            try:
-                upstream, sink = await dial(self._host, self._port, self._allow, self._tls)
-                self.reached = True
-                with closing(sink):
-                    await self._relay(reader, writer, upstream, sink)
-            except (OSError, TimeoutError, BlockedAddress) as error:
-                self.problem = error
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            upstream, sink = await dial(self._host, self._port, self._allow, self._tls)
+            self.reached = True
+            with closing(sink):
+                await self._relay(reader, writer, upstream, sink)
+        except (OSError, TimeoutError, BlockedAddress) as error:
+            self.problem = error
 
     async def _relay(
         self,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from castwarden_base.addresses import Network
 from castwarden_base.http import BlockedAddress
 from castwarden_base.logs import get_logger
+from castwarden_base.loopback import Loopback
 
 from .dial import dial
 
@@ -46,44 +47,34 @@ class GuardedProxy:
         self._allow = tuple(allow)
         self._admits = admits
         self._left = float("inf") if budget is None else budget
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._server = Loopback(self._serve, limit=_LARGEST_HEAD)
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_LARGEST_HEAD)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        await self._server.start()
+        self.url = f"http://127.0.0.1:{self._server.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server:
-            self._server.close()
-        for client in self._clients:
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await self._server.close()
 
     @property
     def spent(self) -> bool:
         """Whether the budget was not enough."""
         return self._left < 0
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task  # noqa: S101 - asyncio runs this as a task
-        self._clients.add(task)
-        task.add_done_callback(self._clients.discard)
-        with closing(writer):
-            try:
-                await self._serve(reader, writer)
-            except BlockedAddress as error:
-                log.warning("outbound_refused", error=str(error))
-                writer.write(_answer(403, BLOCKED_PHRASE, str(error)))
-            except _NotNow as error:
-                writer.write(_answer(403, _NOT_NOW_PHRASE, str(error)))
-            except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-                writer.write(_answer(502, "Bad Gateway", f"{type(error).__name__}: {error}"))
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._forward(reader, writer)
+        except BlockedAddress as error:
+            log.warning("outbound_refused", error=str(error))
+            writer.write(_answer(403, BLOCKED_PHRASE, str(error)))
+        except _NotNow as error:
+            writer.write(_answer(403, _NOT_NOW_PHRASE, str(error)))
+        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            writer.write(_answer(502, "Bad Gateway", f"{type(error).__name__}: {error}"))
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.spent:
             raise ValueError(_ENOUGH)
         head = await reader.readuntil(b"\r\n\r\n")

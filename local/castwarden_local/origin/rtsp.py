@@ -4,7 +4,10 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
+
+from castwarden_base.loopback import Loopback
 
 from castwarden_local.origin.encode import Recipe, Stretch
 from castwarden_local.origin.streams import Piece, air
@@ -36,36 +39,23 @@ class RtspOrigin:
         self._recipe = recipe
         self._pieces: list[Piece] = []
         self._began: float | None = None
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._server = Loopback(self._serve)
 
     async def __aenter__(self) -> Self:
         self._pieces = await asyncio.to_thread(air, self._script, "ts", self._recipe)
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"rtsp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/live/camera"
+        await self._server.start()
+        self.url = f"rtsp://127.0.0.1:{self._server.port}/live/camera"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server:
-            self._server.close()
-        for client in self._clients:
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await self._server.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task  # noqa: S101 - asyncio runs this as a task
-        self._clients.add(task)
-        task.add_done_callback(self._clients.discard)
-        try:
-            while await self._serve(reader, writer):
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while await self._answer(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; False when nothing follows."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method = head[0].split(" ")[0]
