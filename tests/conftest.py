@@ -24,7 +24,7 @@ settings.register_profile(
 )
 settings.load_profile("castwarden")
 
-pytest_plugins = ["tests.plugins.controlplane", "tests.plugins.programs"]
+pytest_plugins = ["tests.plugins.controlplane", "tests.plugins.programs", "tests.plugins.stacks"]
 asyncio.set_event_loop(None)  # else looptime makes a loop for the first sync test, which nobody closes
 
 

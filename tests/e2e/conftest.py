@@ -2,30 +2,22 @@
 """One embedded stack for all end-to-end tests; each test has resources of its own in it."""
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 from castwarden_local.demo.clients import Rest
 from castwarden_local.demo.receiver import Receiver
 from castwarden_local.up import Stack
 
-from tests.e2e.stacks import options
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not below pytest's own folder, which each run of pytest closes to others: under root PostgreSQL is one."""
-    with tempfile.TemporaryDirectory(prefix="castwarden-e2e-") as path:
-        yield Path(path)
+from tests.plugins.stacks import options
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack() -> AsyncIterator[Stack]:
     """The whole of Castwarden, running."""
     with tempfile.TemporaryDirectory(prefix="castwarden-e2e-") as path:
-        async with Stack(options(Path(path))) as running:
+        async with Stack(options(Path(path), downloads=True, environment={"RATE_LIMIT": "0"})) as running:
             yield running
 
 

@@ -1,25 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How tests start a stack and kill parts of it."""
+"""How tests kill parts of a stack."""
 
 import os
 import signal
 from pathlib import Path
 
-from castwarden_local.up import Stack, StackOptions
-
-
-def options(data: Path) -> StackOptions:
-    """Free ports, loopback allowed, downloads on."""
-    return StackOptions(
-        data,
-        port=0,
-        internal_port=0,
-        operator_port=0,
-        kube_port=0,
-        allow_private=("127.0.0.0/8",),
-        downloads=True,
-        environment={"RATE_LIMIT": "0"},
-    )
+from castwarden_local.up import Stack
 
 
 def kill(stack: Stack, victim: str, resource: str) -> None:

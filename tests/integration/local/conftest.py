@@ -2,8 +2,7 @@
 """The stand-in with its controllers and its Pod runner, on a fresh database, without gateway and operator."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,13 +101,6 @@ def pod_spec(script: str, policy: str = "Never", **container: Any) -> Object:
 def container_of(pod: Object) -> Object:
     (status,) = pod["status"].get("containerStatuses") or [{}]
     return dict(status)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not below pytest's folder, which every run of pytest closes to others: as root, PostgreSQL is another user."""
-    with tempfile.TemporaryDirectory(prefix="castwarden-local-") as name:
-        yield Path(name).resolve()
 
 
 @pytest.fixture

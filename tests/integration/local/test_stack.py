@@ -6,7 +6,6 @@ import signal
 import socket
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -15,15 +14,12 @@ from castwarden_local.demo.clients import Rest
 from castwarden_local.errors import PortTaken, StartFailed
 from castwarden_local.standin.errors import NotFound
 from castwarden_local.standin.interface import GVR, PODS
-from castwarden_local.up import Stack, StackOptions
+from castwarden_local.up import Stack
+
+from tests.plugins.stacks import options
 
 MONITORS = GVR("castwarden.dev", "v1alpha1", "monitors")
 TIMEOUT = 90.0
-
-
-def options(data: Path) -> StackOptions:
-    free: Any = dict.fromkeys(("port", "internal_port", "operator_port", "kube_port"), 0)
-    return StackOptions(data, allow_private=("127.0.0.0/8",), **free)
 
 
 async def answers(url: str) -> bool:

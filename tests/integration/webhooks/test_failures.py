@@ -6,8 +6,7 @@ import os
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -137,13 +136,6 @@ async def test_a_lease_that_runs_out_is_taken_by_another(bench: Bench, receiver:
     await engine()
     await wait_until(bench.drained, 30)
     assert len(hook.received) == 1
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Where PostgreSQL's own user may go; pytest keeps its temporary folders to the user that runs it."""
-    with tempfile.TemporaryDirectory(prefix="castwarden-pg-", ignore_cleanup_errors=True) as path:
-        yield Path(path)
 
 
 async def test_a_killed_postgresql_is_waited_for_and_no_event_is_lost(
