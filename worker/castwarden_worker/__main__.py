@@ -2,13 +2,13 @@
 """`castwarden-worker ROLE`: one process, one role, one resource, or (`monitors`) all Monitors of one Pod."""
 
 import argparse
-import sys
 from collections.abc import Coroutine
 from typing import Any
 
 from castwarden_base.logs import configure_logging
 from castwarden_base.run import run
 
+from .decoding import leave
 from .settings import PackedSettings, WorkerSettings
 from .shell import Role, run_role
 
@@ -42,10 +42,10 @@ def main() -> None:
     parser.add_argument("role", choices=("monitor", "monitors", "poll", "download"))
     role = parser.parse_args().role
     if role == "monitors":
-        sys.exit(run(_packed()))
+        leave(run(_packed()))
     settings = WorkerSettings.load()
     configure_logging(f"worker-{role}", settings.log_level)
-    sys.exit(run(run_role(_role(role), settings, endless=role == "monitor")))
+    leave(run(run_role(_role(role), settings, endless=role == "monitor")))
 
 
 if __name__ == "__main__":

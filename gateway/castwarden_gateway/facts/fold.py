@@ -117,12 +117,16 @@ def _fold_transition(context: _Context, transition: Transition, added: Added) ->
         known.open[name] = OpenCondition(condition=name, episode=transition.episode, started_at=transition.started_at)
         if name == _BLOCKED:
             known.private["blocked"] = {key: str(transition.detail.get(key, ""))[:1024] for key in ("reason", "hint")}
+        if name == _BEHIND:
+            known.private["behind"] = str(transition.measured.get("reason", ""))[:1024]
     elif before is None or before.episode != transition.episode:
         return
     else:
         del known.open[name]
         if name == _BLOCKED:
             known.private.pop("blocked", None)
+        if name == _BEHIND:
+            known.private.pop("behind", None)
     _tell_transition(context, transition, added)
 
 
@@ -195,7 +199,8 @@ def _judge(known: Known, now: datetime) -> None:
     faults = sorted(known.open.keys() - {_BLOCKED, _BEHIND})
     said = ["cannot look at the source: " + _why_blocked(known)] if blocked else []
     said += ["open: " + ", ".join(faults)] if faults else []
-    said += ["looks less deeply than it should: the worker cannot keep up"] if _BEHIND in known.open else []
+    if _BEHIND in known.open:
+        said.append("looks less deeply than it should: " + (known.private.get("behind") or "the worker cannot keep up"))
     if blocked:
         reason = "ProbeBlocked"
     elif "stall" in faults:

@@ -267,7 +267,10 @@ class StartDelayedCheck(CheckSpec):
 
 
 class AnalysisDegradedCheck(CheckSpec):
-    """The worker could not keep up and looked less deeply than it should. Says nothing about the stream."""
+    """The worker could not keep up, or a call that decodes did not return, and it looked less deeply than it should.
+
+    Says nothing about the stream.
+    """
 
     raise_after: Duration = _raises(30, "Media time that was not looked at as it should be.")
     clear_after: Duration = _clears(30, "Media time that was.")

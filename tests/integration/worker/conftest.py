@@ -193,15 +193,15 @@ class Workers:
             **more,
         }
 
-    async def start(self, role: str, ref: ResourceRef, **more: str) -> Worker:
-        """Starts `castwarden-worker ROLE`."""
+    async def start(self, role: str, ref: ResourceRef, *, module: str = "castwarden_worker", **more: str) -> Worker:
+        """Starts `castwarden-worker ROLE`, or a module that makes something of it."""
         port = free_port()
         log = self.folder / f"worker-{len(self.started)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "castwarden_worker",
+                module,
                 role,
                 env=self.environment(ref, CASTWARDEN_HEALTH_PORT=str(port), **more),
                 stdout=output,

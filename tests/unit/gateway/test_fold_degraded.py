@@ -52,6 +52,16 @@ def test_what_we_cannot_do_is_no_fault_of_the_stream(conditions: tuple[str, ...]
     assert state.status["openSummary"] == ", ".join(sorted(conditions))
 
 
+def test_degraded_says_why_the_worker_looks_less_deeply_for_as_long_as_it_does() -> None:
+    state = known()
+    measured = {"reason": "a call that decodes does not return", "waited_sec": 60.0}
+    folded(state, report(seq=1, transitions=[transition("analysis_degraded", "raised", measured=measured)]))
+    folded(state, report(seq=2, monitor={"stream": "Live"}))
+    assert message_of(state) == "looks less deeply than it should: a call that decodes does not return"
+    folded(state, report(seq=3, transitions=[transition("analysis_degraded", "cleared")]))
+    assert state.private == {}
+
+
 def test_the_summary_of_what_is_open_stays_short() -> None:
     state = known()
     names = ["black", "silence", "stall", "av_drift", "pdt_jump", "slow_delivery", "freeze"]

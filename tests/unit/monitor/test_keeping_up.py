@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from castwarden_model.resources.checks import Checks
 from castwarden_worker.monitor.checks import CheckSet
+from castwarden_worker.monitor.follow.decoding import Decoding
 from castwarden_worker.monitor.follow.feed import Feed
 from castwarden_worker.monitor.follow.fetch import Fetcher, Payload
 from castwarden_worker.monitor.follow.loader import Loaded
@@ -15,7 +16,9 @@ from castwarden_worker.monitor.playlist import MediaPlaylist, Segment
 from castwarden_worker.monitor.seen import PlaylistSeen, SegmentSeen
 from castwarden_worker.monitor.sight.analyzer import Analysis, Analyzer
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+from tests.unit.monitor.made import at
+
+pytestmark = pytest.mark.looptime
 LENGTH = 2.0
 
 
@@ -44,7 +47,9 @@ class Clockwork:
         return Loaded(MediaPlaylist(segments, LENGTH, ended=self.newest > self.last), "http://origin.example/")
 
 
-async def followed(takes: Callable[[int], float], *, backlog: int = 2, last: int = 60) -> list[SegmentSeen]:
+async def followed(
+    takes: Callable[[int], float], *, backlog: int = 2, last: int = 60, allowed: Callable[[], bool] = lambda: True
+) -> list[SegmentSeen]:
     seen: list[SegmentSeen] = []
 
     async def loaded(_: PlaylistSeen, __: Update | None) -> None: ...
@@ -53,7 +58,8 @@ async def followed(takes: Callable[[int], float], *, backlog: int = 2, last: int
         seen.append(analysis.seen)
 
     analyzer = Analyzer(CheckSet(Checks()))
-    feed = Feed(analyzer, Tracker(60.0), rendition="main", on_playlist=loaded, on_segment=analysed)
+    decoding = Decoding(allowed=allowed)
+    feed = Feed(analyzer, Tracker(60.0), rendition="main", on_playlist=loaded, on_segment=analysed, decoding=decoding)
     await feed.run(Shelf(takes), Clockwork(backlog, last))
     return seen
 
@@ -79,3 +85,34 @@ async def test_what_never_catches_up_is_told_as_degraded_analysis() -> None:
     check = checks.named("analysis_degraded")
     assert check is not None
     assert float(check.measured()["waited_sec"]) > 15
+
+
+async def test_a_stream_that_rests_is_only_accounted_for_until_the_rest_is_over() -> None:
+    begun = asyncio.get_running_loop().time()
+    over = begun + 40
+    seen = await followed(lambda _: 0.1, allowed=lambda: asyncio.get_running_loop().time() >= over)
+    shallow = [one.sequence for one in seen if one.shallow]
+    assert shallow == list(range(len(shallow)))
+    assert 15 < len(shallow) < 25
+
+
+def test_a_call_that_does_not_return_degrades_the_analysis_at_once_and_a_good_stretch_clears_it() -> None:
+    checks = CheckSet(Checks())
+    raised = checks.analysis_degraded.stuck(at(100), 60.0)
+    assert raised is not None
+    assert (raised.raised, raised.at, raised.began_wall) == (True, at(100), at(40).wall)
+    assert checks.analysis_degraded.measured() == {"reason": "a call that decodes does not return", "waited_sec": 60.0}
+    assert checks.analysis_degraded.stuck(at(100), 90.0) is None
+    good = [SegmentSeen(at(100 + 4.0 * number), 4.0) for number in range(10)]
+    (cleared,) = [change for seen in good for change in checks.segment(seen)]
+    assert (cleared.condition, cleared.raised) == ("analysis_degraded", False)
+    assert checks.analysis_degraded.measured()["reason"] == "segments wait too long to be looked at"
+
+
+def test_a_stream_that_rests_says_why() -> None:
+    checks = CheckSet(Checks())
+    checks.analysis_degraded.rests()
+    rows = [SegmentSeen(at(4.0 * number), 4.0, shallow=True) for number in range(10)]
+    (raised,) = [change for seen in rows for change in checks.segment(seen)]
+    assert raised.at.media == 30
+    assert "nothing is decoded for an hour" in str(checks.analysis_degraded.measured()["reason"])

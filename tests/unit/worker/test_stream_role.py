@@ -18,6 +18,7 @@ from castwarden_base.ids import uuid7
 from castwarden_model.messages import ExtractionGrant, Look, MonitorAssignment, OpenCondition, Report, ResourceRef
 from castwarden_model.resources import MonitorSpec, StreamState
 from castwarden_worker.assignments import Assignments
+from castwarden_worker.decoding import DecodeThreads
 from castwarden_worker.gateway import Gateway
 from castwarden_worker.monitor.role import ALERTS, StreamRole
 from castwarden_worker.outcomes import Blocked, Ended, NotLive, Outcome, Unsupported, Upcoming
@@ -100,10 +101,10 @@ async def running(
     case = Case(FakeReporter(), FakeResolver(script), assignments, tmp_path / "assignment.json")
     gateway = cast("Gateway", FakeGateway())
     reporter, resolver = cast("Reporter", case.reporter), cast("Resolver", case.resolver)
-    settings = cast("Any", SimpleNamespace(outbound_allow=()))
+    settings = cast("Any", SimpleNamespace(outbound_allow=(), state_dir=tmp_path))
     work = Work(settings, assignment, assignments, reporter, HealthServer("127.0.0.1", 0), gateway)
     async with aiohttp.ClientSession() as session:
-        role = asyncio.create_task(StreamRole(work, session, resolver).run())
+        role = asyncio.create_task(StreamRole(work, session, resolver, DecodeThreads(1)).run())
         try:
             yield case
         finally:

@@ -3,11 +3,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .checks import CheckSet
 from .endless.continuous import Continuous
+from .follow.decoding import Decoding
 from .follow.feed import Feed
 from .follow.tracker import Tracker, Update
 from .seen import PlaylistSeen
@@ -27,6 +28,7 @@ class Arrangement:
     lookback: float
     whole: bool = False
     clock: Callable[[], float] = time.time
+    decoding: Decoding = field(default_factory=Decoding)
 
     def renditions(self, before: Feeds, *, separate: bool) -> tuple[Feed, ...]:
         """One feed, or two when picture and sound come apart. What was learnt is kept while that does not change."""
@@ -45,6 +47,7 @@ class Arrangement:
                 on_playlist=self.on_playlist,
                 on_segment=self.on_segment,
                 clock=self.clock,
+                decoding=self.decoding,
             )
             for rendition, analyzer in zip(_RENDITIONS, analyzers, strict=False)
         )
@@ -55,5 +58,10 @@ class Arrangement:
             return known
         analyzer = Analyzer(self.checks, follow=before[0].analyzer.timeline if before else None)
         return Continuous(
-            analyzer, Tracker(), on_playlist=self.on_playlist, on_segment=self.on_segment, clock=self.clock
+            analyzer,
+            Tracker(),
+            on_playlist=self.on_playlist,
+            on_segment=self.on_segment,
+            clock=self.clock,
+            decoding=self.decoding,
         )

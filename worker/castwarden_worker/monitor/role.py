@@ -16,14 +16,18 @@ from castwarden_model.resources.monitor import MonitorSpec, Statistics
 from prometheus_client import Counter
 
 from ..assignments import with_facts
+from ..decoding import DecodeThreads, Stuck
 from ..outcomes import Blocked, Ended, Live, NotLive, Outcome, Unsupported
 from ..resolve import Resolver
 from ..shell import Work
 from . import facts
+from .follow.decoding import Decoding, Examination
 from .glance import Glances, Shown
 from .looks import Looks
 from .peek import goes_on
+from .rest import Rest
 from .shut_out import ShutOut
+from .sight.analyzer import Analysis
 from .sources import Opener, Source
 from .standing import overdue, standing
 from .teller import Fact, Teller
@@ -33,6 +37,7 @@ from .watch import Watch
 log = get_logger(__name__)
 LOOKS = Counter("castwarden_worker_looks_total", "Looks at the source by what they found", ["outcome"])
 ALERTS = Counter("castwarden_monitor_alerts_total", "Conditions raised", ["condition"])
+_THREADS = 2  # for a picture and a sound that come apart
 _TICK = 1.0
 _RENEW_EARLY = timedelta(minutes=5)
 
@@ -42,19 +47,23 @@ async def watch_stream(work: Work) -> int:
     settings = work.settings
     async with outbound_session(settings.outbound_allow, total=60) as session:
         resolver = Resolver(session, settings.outbound_allow, settings.state_dir)
-        return await StreamRole(work, session, resolver).run()
+        threads = DecodeThreads(_THREADS)
+        work.health.live_while("decoding", threads.failure)
+        return await StreamRole(work, session, resolver, threads).run()
 
 
 class StreamRole:
     """One Monitor."""
 
-    def __init__(self, work: Work, session: aiohttp.ClientSession, resolver: Resolver) -> None:
+    def __init__(self, work: Work, session: aiohttp.ClientSession, resolver: Resolver, threads: DecodeThreads) -> None:
         assignment = work.assignment
         if not isinstance(assignment, MonitorAssignment):
             raise TypeError(f"a monitor cannot work on a {assignment.kind}")
         self._work = work
         self._session = session
         self._resolver = resolver
+        self._threads = threads
+        self._rest = Rest(work.settings.state_dir / "rest")
         self._assignment = assignment  # as the gateway gave it
         self._known = assignment  # with all that we told since
         self._unheard: list[Transition] | None = [] if assignment is work.assignments.fallback else None
@@ -105,7 +114,15 @@ class StreamRole:
             open=still_open,
             statistics=statistics,
             allow=self._work.settings.outbound_allow,
+            decoding=Decoding(self._decode, self._rest.is_over),
         )
+
+    async def _decode(self, examination: Examination) -> Analysis:
+        try:
+            return await self._threads.run(examination, self._watch.stuck)
+        except Stuck:
+            self._rest.begin()
+            raise
 
     async def _follow_assignment(self) -> None:
         while True:

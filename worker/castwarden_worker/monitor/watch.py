@@ -30,6 +30,7 @@ from .endless.continuous import Continuous
 from .endless.taps import Tap
 from .episode import Change, Moment
 from .errors import StreamError
+from .follow.decoding import Decoding
 from .follow.feed import Feed, Outcome, first_to_fail
 from .follow.fetch import Fetcher, Page
 from .follow.loader import Renditions
@@ -74,6 +75,7 @@ class Watch:
         whole: bool = False,
         allow: Iterable[Network] = (),
         clock: Callable[[], float] = time.time,
+        decoding: Decoding | None = None,
     ) -> None:
         self.checks = CheckSet(spec.checks)
         self.statistics = statistics.model_copy(deep=True) if statistics else Statistics()
@@ -85,7 +87,10 @@ class Watch:
         self._whole = whole
         self._started = stream in (StreamState.LIVE, StreamState.STALLED)
         lookback = 0.0 if self._started else _LOOKBACK
-        self._arrangement = Arrangement(self.checks, self._loaded, self._analysed, lookback, whole, clock)
+        decoding = decoding or Decoding()
+        self._arrangement = Arrangement(self.checks, self._loaded, self._analysed, lookback, whole, clock, decoding)
+        if not decoding.allowed():
+            self.checks.analysis_degraded.rests()
         self._unopened: str | None = None  # why the last try to open the source failed
         self._ended: str | None = None
         self._title: str | None = None
@@ -128,6 +133,11 @@ class Watch:
         self._prime(open)
         if self._ended is not None:
             await self._close()
+
+    async def stuck(self, seconds: float) -> None:
+        """Something has been decoded for so long, and does not return."""
+        change = self.checks.analysis_degraded.stuck(self._now(), seconds)
+        await self._tell([change] if change else [])
 
     async def idle(self) -> None:
         """Keeps time while there is no source to `run`, so that a stream that was live stalls. Cancel to stop."""
@@ -250,15 +260,11 @@ class Watch:
             await self._tell(self.checks.playlist(seen))
 
     def _prober(self, fetcher: Fetcher, url: str, page: Page) -> RenditionProber:
-        def edge() -> Edge | None:
-            newest = self.feeds[0].tracker.newest
-            return Edge.of(newest) if newest else None
-
         return RenditionProber(
             fetcher,
             url,
             page,
-            edge=edge,
+            edge=lambda: Edge.of(newest) if (newest := self.feeds[0].tracker.newest) else None,
             at=self._now,
             on_seen=self._probed,
             rota=RenditionRota(every=_PROBE, each=2 * _PROBE),

@@ -13,6 +13,7 @@ from castwarden_base.logs import get_logger
 from castwarden_base.names import Names
 from castwarden_base.tasks import Supervisor
 
+from ..decoding import DecodeThreads
 from ..gateway import PoolGateway
 from ..resolve import Resolver
 from ..settings import PackedSettings
@@ -26,8 +27,8 @@ _CHILDREN = 3  # of the resolver at once: each may hang for a minute, and they s
 
 
 async def run_packed(settings: PackedSettings) -> int:
-    """Runs until a signal, or until it was replaced. Returns the exit code."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(settings.threads, thread_name_prefix="decode"))
+    """Runs until a signal, or until it was replaced, or cannot go on. Returns the exit code."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(settings.threads, thread_name_prefix="beside"))
     async with AsyncExitStack() as stack:
         shared = await _share(settings, stack)
         health = await stack.enter_async_context(HealthServer(settings.pod_ip, settings.health_port))
@@ -40,14 +41,15 @@ async def run_packed(settings: PackedSettings) -> int:
         seats = SeatList(gateway, hall, settings.state_dir / "seats.json")
         wear = Wear(settings.recycle_seconds, settings.recycle_rss_mib)
         health.live_while("tasks", tasks.failure)
+        health.live_while("decoding", shared.threads.failure)
         health.ready_while("seats", lambda: None if seats.current is not None else "no list of seats yet")
         health.ready_while("outbox", hall.trouble)
         health.ready_while("wear", lambda: wear.reason)
         tasks.start("seats", seats.run())
         log.info("worker_started", pool=settings.pool, pod=settings.pod_name, pid=os.getpid())
-        await _until_over(tasks, wear, seats)
+        await _until_over(tasks, wear, seats, shared.threads)
         log.info("worker_ended", seats=len(hall), replaced=wear.reason is not None)
-    return 0
+    return 1 if shared.threads.is_lost else 0
 
 
 async def _share(settings: PackedSettings, stack: AsyncExitStack) -> Shared:
@@ -62,15 +64,18 @@ async def _share(settings: PackedSettings, stack: AsyncExitStack) -> Shared:
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
     )
     resolver = Resolver(outbound, settings.outbound_allow, settings.state_dir, _CHILDREN)
-    return Shared(outbound, inside, resolver, Pace())
+    return Shared(outbound, inside, resolver, Pace(), DecodeThreads(settings.threads))
 
 
-async def _until_over(tasks: Supervisor, wear: Wear, seats: SeatList) -> None:
+async def _until_over(tasks: Supervisor, wear: Wear, seats: SeatList, threads: DecodeThreads) -> None:
     async def replaced() -> None:
         await wear.run()
         await seats.emptied.wait()
 
-    ways = [asyncio.create_task(tasks.stopped(), name="stopped"), asyncio.create_task(replaced(), name="replaced")]
+    ways = [
+        asyncio.create_task(way, name=name)
+        for name, way in (("stopped", tasks.stopped()), ("replaced", replaced()), ("lost", threads.lost()))
+    ]
     try:
         done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

@@ -81,7 +81,7 @@ class Seat:
             given = await assignments.changed()
             health = HealthServer(settings.pod_ip, 0)  # never listens: a seat has no readiness of its own
             own = Work(settings, given, assignments, reporter, health, gateway)
-            await StreamRole(own, self._shared.outbound, self._shared.resolver).run()
+            await StreamRole(own, self._shared.outbound, self._shared.resolver, self._shared.threads).run()
 
         reporting = asyncio.create_task(reporter.run(), name="reporter")
         following = asyncio.create_task(assignments.run(unsent), name="assignments")

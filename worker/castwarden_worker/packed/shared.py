@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from ..decoding import DecodeThreads
 from ..resolve import Resolver
 
 _BETWEEN_STARTS = 0.1  # seconds; the same moment for all would be felt by every source, and by the gateway
@@ -20,6 +21,7 @@ class Shared:
     inside: aiohttp.ClientSession
     resolver: Resolver
     pace: "Pace"
+    threads: DecodeThreads
 
 
 class Pace:

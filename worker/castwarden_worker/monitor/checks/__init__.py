@@ -104,6 +104,10 @@ class CheckSet:
     def segment_errors(self) -> SegmentErrors:
         return self._of(SegmentErrors)
 
+    @property
+    def analysis_degraded(self) -> AnalysisDegraded:
+        return self._of(AnalysisDegraded)
+
     def _of(self, kind: type[C]) -> C:
         check = self._all[kind.condition]
         assert isinstance(check, kind)  # noqa: S101 - it is in the registry

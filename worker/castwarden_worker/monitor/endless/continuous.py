@@ -10,10 +10,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from ..episode import Moment
 from ..errors import FetchError, StreamError
+from ..follow.decoding import Decoding
 from ..follow.feed import Outcome, to_its_end
 from ..follow.tracker import Tracker, Update
 from ..playlist import MediaPlaylist, Segment
@@ -55,6 +57,7 @@ class Continuous:
         on_segment: Callable[[Analysis], Awaitable[None]],
         clock: Callable[[], float] = time.time,
         closed_for: float | None = None,
+        decoding: Decoding | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.tracker = tracker
@@ -65,6 +68,7 @@ class Continuous:
         self._on_playlist = on_playlist
         self._on_segment = on_segment
         self._clock = clock
+        self._decoding = decoding or Decoding()
         self._closed_for = _CLOSED_FOR if closed_for is None else closed_for
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue(_BACKLOG)
         self._dropped = 0.0
@@ -143,16 +147,17 @@ class Continuous:
         if missed:
             self.analyzer.skip(missed)
         waited = asyncio.get_running_loop().time() - job.arrived
-        late = waited > _LATE
+        shallow = waited > _LATE or not self._decoding.allowed()
         media = job.stretch.media
         if media.video or media.audio:
-            analysis = await asyncio.to_thread(self.analyzer.analyze_media, job.segment, media, job.wall, shallow=late)
+            work = partial(self.analyzer.analyze_media, job.segment, media, job.wall, shallow=shallow)
+            analysis = await self._decoding.run(work)
         else:
             analysis = self.analyzer.missing(job.segment, job.wall, media.damage)
         self.newest = replace(
             analysis.seen,
             waited=waited,
-            shallow=late or missed > 0,
+            shallow=shallow or missed > 0,
             arrived=job.wall + job.stretch.seconds,
             size=job.stretch.size,
         )

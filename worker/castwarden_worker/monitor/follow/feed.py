@@ -6,12 +6,14 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Literal
 
 from ..episode import Moment
 from ..errors import FetchError, PlaylistError, Refused, StreamError, Unreadable
 from ..seen import Kind, PlaylistSeen, SegmentSeen
 from ..sight.analyzer import Analysis, Analyzer
+from .decoding import Decoding
 from .fetch import Fetcher, Payload
 from .loader import Loader
 from .tracker import Arrival, Tracker, Update
@@ -53,6 +55,7 @@ class Feed:
         on_playlist: Callable[[PlaylistSeen, Update | None], Awaitable[None]],
         on_segment: Callable[[Analysis], Awaitable[None]],
         clock: Callable[[], float] = time.time,
+        decoding: Decoding | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.tracker = tracker
@@ -63,6 +66,7 @@ class Feed:
         self._on_playlist = on_playlist
         self._on_segment = on_segment
         self._clock = clock
+        self._decoding = decoding or Decoding()
         self._queue: asyncio.Queue[Job | None] = asyncio.Queue(_BACKLOG)
         self._dropped = 0.0
         self._locked_out = 0  # segments in a row that we were not allowed to have
@@ -142,11 +146,11 @@ class Feed:
         if missed:
             self.analyzer.skip(missed)
         waited = asyncio.get_running_loop().time() - job.announced
-        shallow = job.live and waited > max(_LATE * segment.duration, _LATE_SECONDS)
+        too_long = job.live and waited > max(_LATE * segment.duration, _LATE_SECONDS)
+        shallow = too_long or not self._decoding.allowed()
         if isinstance(found, Payload):
-            analysis = await asyncio.to_thread(
-                self.analyzer.analyze, segment, found.data, found.init, job.wall, shallow=shallow
-            )
+            work = partial(self.analyzer.analyze, segment, found.data, found.init, job.wall, shallow=shallow)
+            analysis = await self._decoding.run(work)
         elif isinstance(found, Unreadable):
             analysis = self.analyzer.missing(segment, job.wall, None, remark=str(found))
         else:
