@@ -50,18 +50,34 @@ class HealthServer:
         if self._runner:
             await self._runner.cleanup()
 
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return _answer(self._live)
+    def liveness(self) -> web.Response:
+        return _answer(_reasons(self._live))
 
-    async def _readyz(self, _: web.Request) -> web.Response:
-        return _answer({**self._live, **self._ready})
+    def readiness(self) -> web.Response:
+        return _answer(self.failing())
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    def failing(self) -> dict[str, str]:
+        """What keeps the process from being ready, by check."""
+        return _reasons({**self._live, **self._ready})
+
+    def metrics(self) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return self.liveness()
 
-def _answer(checks: Mapping[str, Check]) -> web.Response:
-    reasons = {name: reason for name, check in checks.items() if (reason := check())}
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return self.readiness()
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return self.metrics()
+
+
+def _reasons(checks: Mapping[str, Check]) -> dict[str, str]:
+    return {name: reason for name, check in checks.items() if (reason := check())}
+
+
+def _answer(reasons: Mapping[str, str]) -> web.Response:
     if reasons:
         return web.json_response({"status": "failing", "reasons": reasons}, status=503)
     return web.json_response({"status": "ok"})

@@ -18,18 +18,15 @@ from castwarden_base.tasks import Supervisor
 from kubernetes.aio.config import ConfigException
 
 from castwarden_gateway.channels.routes import CHANNELS, VIDEOS
-from castwarden_gateway.channels.routes import routes as channel_routes
 from castwarden_gateway.channels.service import Channels
 from castwarden_gateway.channels.store import VideoStore
 from castwarden_gateway.db import Database, DatabaseUnavailable
 from castwarden_gateway.downloads.endings import Endings
 from castwarden_gateway.downloads.routes import ATTEMPTS, DOWNLOADS
-from castwarden_gateway.downloads.routes import routes as download_routes
 from castwarden_gateway.downloads.service import Downloads
 from castwarden_gateway.downloads.store import AttemptStore
 from castwarden_gateway.events.feed import Feed, adopt
 from castwarden_gateway.events.routes import EVENTS, STREAMS
-from castwarden_gateway.events.routes import routes as event_routes
 from castwarden_gateway.events.store import EventStore
 from castwarden_gateway.events.streams import Streams
 from castwarden_gateway.facts.known import Known
@@ -48,7 +45,6 @@ from castwarden_gateway.internal.assignments import Assignments
 from castwarden_gateway.internal.auth import WorkerGate
 from castwarden_gateway.internal.clocks import Clocks
 from castwarden_gateway.internal.extractions import EXTRACTIONS_KEY, Extractions
-from castwarden_gateway.internal.extractions import routes as extraction_routes
 from castwarden_gateway.internal.seats import Seating
 from castwarden_gateway.kube.cache import Object
 from castwarden_gateway.kube.client import Kube
@@ -56,41 +52,28 @@ from castwarden_gateway.kube.errors import PROBLEMS as KUBERNETES_PROBLEMS
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
 from castwarden_gateway.looks.routes import LOOKS
-from castwarden_gateway.looks.routes import internal_routes as look_reports
-from castwarden_gateway.looks.routes import routes as look_routes
 from castwarden_gateway.looks.store import LookStore
 from castwarden_gateway.monitors.bindings import Bindings
 from castwarden_gateway.monitors.routes import MONITORS
-from castwarden_gateway.monitors.routes import routes as monitor_routes
 from castwarden_gateway.monitors.service import Monitors
 from castwarden_gateway.monitors.troubles import Troubles
+from castwarden_gateway.openapi.routes import DESCRIPTION, pages
 from castwarden_gateway.readiness import Readiness
+from castwarden_gateway.service.routes import HEALTH
 from castwarden_gateway.settings import GatewaySettings
+from castwarden_gateway.tables import DESCRIBED_ROUTES, INTERNAL_ROUTES, description
 from castwarden_gateway.tenants.auth import Authenticator
 from castwarden_gateway.tenants.bootstrap import Tenants, bootstrap
 from castwarden_gateway.tenants.routes import AUTHENTICATOR, TENANTS
-from castwarden_gateway.tenants.routes import routes as tenant_routes
 from castwarden_gateway.tenants.store import TenantStore
 from castwarden_gateway.webhooks.engine import DeliveryEngine
 from castwarden_gateway.webhooks.routes import WEBHOOKS
-from castwarden_gateway.webhooks.routes import routes as webhook_routes
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.send import delivery_session
 from castwarden_gateway.webhooks.service import Webhooks
 from castwarden_gateway.webhooks.signing import Signer
 
 log = get_logger(__name__)
-PUBLIC_ROUTES = (
-    monitor_routes,
-    look_routes,
-    channel_routes,
-    download_routes,
-    event_routes,
-    webhook_routes,
-    tenant_routes,
-)
-INTERNAL_ROUTES = (internal.routes, look_reports, extraction_routes)
-
 _PUBLIC_BODY = 1024 * 1024
 _INTERNAL_BODY = 8 * 1024 * 1024  # a poll may tell of hundreds of videos with their descriptions
 _SOCKETS = 2048
@@ -263,7 +246,10 @@ class Gateway:
     def _public(self) -> web.Application:
         settings, resources, allow = self.settings, self.resources, self.settings.outbound_allow
         once = Idempotency(self._claims)
-        app = self._application("public", PUBLIC_ROUTES, self._authenticator, _PUBLIC_BODY, idempotency=once)
+        shown = (*DESCRIBED_ROUTES, pages)
+        app = self._application("public", shown, self._authenticator, _PUBLIC_BODY, idempotency=once)
+        app[HEALTH] = self._health
+        app[DESCRIPTION] = description()
         app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow)
         app[LOOKS] = self._looks
         app[CHANNELS] = Channels(resources, self.statuses, allow, settings.max_channels)
@@ -282,6 +268,7 @@ class Gateway:
         key = self.settings.internal_api_key
         gate = WorkerGate(self.resources, self._seating, key.get_secret_value() if key else None)
         app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
+        self._health.add_routes(app)
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
         app[internal.CLOCKS] = self._clocks
@@ -305,7 +292,6 @@ class Gateway:
         app = web.Application(middlewares=[middleware], client_max_size=body)
         for each in routes:
             mount(app, each, gate, refused, idempotency)
-        self._health.add_routes(app)
         app[TRUSTED] = self.settings.trusted_proxies
         return app
 

@@ -5,18 +5,20 @@ import json
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
-from castwarden_gateway.app import INTERNAL_ROUTES, PUBLIC_ROUTES
 from castwarden_gateway.events.store import EventView
+from castwarden_gateway.http.media import media_type
 from castwarden_gateway.http.problems import ANYWHERE, UNSAFE, Problem
 from castwarden_gateway.http.routes import Route, Routes
 from castwarden_gateway.http.sse import EventStream
-from castwarden_gateway.tenants.auth import InvalidTenant
+from castwarden_gateway.openapi.operations import example_of
+from castwarden_gateway.openapi.schemas import AsWritten, Schemas
+from castwarden_gateway.tables import DESCRIBED_ROUTES, INTERNAL_ROUTES
 from castwarden_model.durations import SCHEMA as DURATION
 from castwarden_model.resources.base import Spec
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaMode
 
-from scripts.docs.tables import cell, fence, sentence, table
+from scripts.docs.tables import cell, fence, table
 
 _HEAD = """# REST
 
@@ -91,13 +93,6 @@ _INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-AP
 """
 
 
-class _AsWritten(GenerateJsonSchema):
-    """Leaves examples in the order in which they were written."""
-
-    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
-        return value
-
-
 class Models:
     """The models that were spoken of, to be printed once each."""
 
@@ -108,7 +103,7 @@ class Models:
     def schema(self, annotation: Any, writing: bool) -> dict[str, Any]:
         """The JSON Schema of what clients send (`writing`) or get."""
         mode: JsonSchemaMode = "validation" if writing else "serialization"
-        schema = TypeAdapter(annotation).json_schema(mode=mode, schema_generator=_AsWritten)
+        schema = TypeAdapter(annotation).json_schema(mode=mode, schema_generator=AsWritten)
         for name, part in schema.get("$defs", {}).items():
             self._known.setdefault(name, part)
         return schema
@@ -119,8 +114,8 @@ class Models:
             return "nothing"
         if annotation is EventStream:
             return f"`text/event-stream` of {self.answer(EventView)}"
-        if annotation is bytes:
-            return "`image/jpeg`"
+        if (media := media_type(annotation)) is not None:
+            return f"`{media}`"
         if get_origin(annotation) is list:
             return f"a page of {self.answer(get_args(annotation)[0])}"
         schema = self.schema(annotation, writing=False)
@@ -166,13 +161,13 @@ def page() -> str:
     models = Models()
     parts = [
         _HEAD,
-        _problems(*ANYWHERE, InvalidTenant),
+        _problems(*ANYWHERE),
         _REPEATS,
-        _problems(*UNSAFE),
+        _problems(*(one for one in UNSAFE if one not in ANYWHERE)),
         _RATES,
         _STREAMS,
         "## Public\n",
-        *_routes(PUBLIC_ROUTES, models),
+        *_routes(DESCRIBED_ROUTES, models),
     ]
     parts += ["## Internal\n", _INTERNAL, *_routes(INTERNAL_ROUTES, models)]
     return "\n".join([*parts, "## Models\n", *models.sections()])
@@ -186,8 +181,8 @@ def _routes(tables: tuple[Routes, ...], models: Models) -> Iterator[str]:
 
 def _route(route: Route, models: Models) -> Iterator[str]:
     yield f"### {route.method} {route.path}\n"
-    said = sentence(route.handler.__doc__) or route.handler.__name__.replace("_", " ").capitalize() + "."
-    scope = f" Scope `{route.scope}`." if route.scope else ""
+    said = cell(route.handler.__doc__ or "") or route.handler.__name__.replace("_", " ").capitalize() + "."
+    scope = f" Scope `{route.scope}`." if route.scope else " Needs no key." if route.open else ""
     others = f" Also {', '.join(f'`{path}`' for path in route.aliases)}." if route.aliases else ""
     yield f"{said}{scope}{others}\n"
     if route.query is not None:
@@ -199,6 +194,8 @@ def _route(route: Route, models: Models) -> Iterator[str]:
     own = sorted(set(route.problems) - set(ANYWHERE), key=lambda problem: (problem.status, problem.code))
     problems = [(str(problem.status), f"`{problem.code}`: {problem.title}") for problem in own]
     yield table(("status", "answer"), answers + problems)
+    if not route.internal and (example := example_of(route, Schemas([route]))) is not None:
+        yield fence(example)
 
 
 def _body(body: type[BaseModel], models: Models) -> Iterator[str]:

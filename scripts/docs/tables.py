@@ -16,11 +16,5 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def sentence(docstring: str | None) -> str:
-    """The first sentence."""
-    first, end, _ = cell(docstring or "").partition(". ")
-    return first + "." if end else first
-
-
 def fence(value: Any) -> str:
     return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```\n"

@@ -8,7 +8,28 @@ from uuid import UUID
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from castwarden_gateway.http.media import example
 
+
+@example(
+    id="chan-019a9f3c-5d2e-7c41-9b7a-0f6f3b1c2d4e",
+    youtube_id="UCBR8-60-B28hp2BmDPdntcQ",
+    feed_url=None,
+    url="https://www.youtube.com/channel/UCBR8-60-B28hp2BmDPdntcQ",
+    title="YouTube",
+    active=True,
+    suspend=False,
+    schedule="*/5 * * * *",
+    time_zone=None,
+    feed={"state": "Ok", "last_polled_at": "2026-11-20T12:00:00Z", "http_status": 200, "error": None},
+    video_count=15,
+    last_video_published_at="2026-11-20T09:30:00Z",
+    last_event={"type": "video.created", "at": "2026-11-20T09:35:02Z"},
+    metadata={},
+    conditions=[{"type": "Ready", "status": "True", "reason": "Scheduled", "message": ""}],
+    generation=1,
+    created_at="2026-11-19T08:00:00Z",
+)
 class ChannelView(TypedDict):
     """A channel and how its feed is."""
 
@@ -31,12 +52,25 @@ class ChannelView(TypedDict):
     created_at: datetime | None
 
 
+@example(job="poll-chan-019a9f3c-2n4x7")
 class PollStarted(TypedDict):
     """The poll that was asked for."""
 
     job: Annotated[str, Field(description="Name of the Kubernetes Job.")]
 
 
+@example(
+    id="019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
+    youtube_id="dQw4w9WgXcQ",
+    title="A new video",
+    url="https://www.youtube.com/watch?v=dQw4w9WgXcQ",
+    description="What it is about.",
+    thumbnail_url="https://i.ytimg.com/vi/dQw4w9WgXcQ/hqdefault.jpg",
+    views=1024,
+    published_at="2026-11-20T09:30:00Z",
+    updated_at="2026-11-20T09:31:00Z",
+    first_seen_at="2026-11-20T09:35:02Z",
+)
 class VideoView(TypedDict):
     """One entry of a channel's feed, as last seen."""
 

@@ -50,7 +50,7 @@ class ChannelCreate(BaseModel):
 class ChannelPatch(BaseModel):
     """Changes to a channel: what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"schedule": "*/15 * * * *"}]})
 
     schedule: Schedule | None = None
     time_zone: TimeZone | None = None

@@ -34,7 +34,7 @@ _PATH = "/api/v1/channels"
     problems=[TooManyChannels, InvalidRequest],
 )
 async def create_channel(request: Request[Principal], body: ChannelCreate) -> Reply:
-    """201 for a new channel, 200 for one that the tenant has already."""
+    """Registers a channel. 201 for a new one, 200 for one that the tenant has already."""
     channels = request.app[CHANNELS]
     channel, new = await channels.create(request.principal.tenant, body, request.operation)
     data = {"data": channels.view(channel)}
@@ -94,7 +94,7 @@ async def delete_channel(request: Request[Principal]) -> Reply:
     problems=[NotFound, ChannelNotReady],
 )
 async def poll_channel(request: Request[Principal]) -> Reply:
-    """Polls now, whatever the schedule says."""
+    """Polls a channel now. The schedule goes on as before."""
     job = await request.app[CHANNELS].poll(request.principal.tenant, request.params["id"], request.operation)
     return Reply({"data": {"job": job}}, 202)
 

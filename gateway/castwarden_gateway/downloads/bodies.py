@@ -75,7 +75,7 @@ class DownloadCreate(BaseModel):
 class DownloadPatch(BaseModel):
     """A download can be held and let go."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"suspend": True}]})
 
     suspend: bool = Field(description="Hold the download, keep it.")
 

@@ -32,7 +32,7 @@ _PATH = "/api/v1/downloads"
     aliases=("/jobs",),
 )
 async def create_download(request: Request[Principal], body: DownloadCreate) -> Reply:
-    """201 for a new download, 200 for one that is there or on its way."""
+    """Starts a download. 201 for a new one, 200 for one that is there or on its way."""
     downloads = request.app[DOWNLOADS]
     job, new = await downloads.create(request.principal.tenant, body, request.operation)
     data = {"data": downloads.view(job)}
@@ -92,7 +92,7 @@ async def update_download(request: Request[Principal], body: DownloadPatch) -> R
     aliases=("/jobs/{id}",),
 )
 async def delete_download(request: Request[Principal]) -> Reply:
-    """Cancels it; a file that is finished stays where it is."""
+    """Cancels a download. A file that is finished stays where it is."""
     await request.app[DOWNLOADS].delete(
         request.principal.tenant, request.params["id"], request.if_match, request.operation
     )

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
-from castwarden_model.events import Event
+from castwarden_model.events import CATALOGUE, Event
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from castwarden_gateway.db import Connection, Database, statements
+from castwarden_gateway.http.media import example
 from castwarden_gateway.webhooks.fanout import fan_out
 
 SQL = statements(__file__)
@@ -74,6 +75,19 @@ class EventFilter:
         )
 
 
+@example(
+    id="019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
+    type="stream.started",
+    timestamp="2026-11-20T11:58:04Z",
+    subject={
+        "kind": "Monitor",
+        "namespace": "default",
+        "name": "mon-019a9f3c-5d2e-7c41-9b7a-0f6f3b1c2d4e",
+        "uid": "3f1f0a52-0c5e-4e0c-9a57-5a3b8f6f2d11",
+    },
+    data=CATALOGUE["stream.started"].example,
+    metadata={"desk": "7"},
+)
 class EventView(TypedDict):
     """An event; `data` depends on its type."""
 

@@ -75,6 +75,10 @@ class MalformedRequest(Problem):
     status, code, title = 400, "malformed-request", "The request cannot be read"
 
 
+class InvalidTenant(Problem):
+    status, code, title = 400, "invalid-tenant", "There is no such tenant"
+
+
 class Unauthorized(Problem):
     status, code, title = 401, "unauthorized", "No valid credential was given"
 
@@ -161,15 +165,11 @@ class KubernetesAway(Unavailable):
     code, title = "kubernetes-unavailable", "The Kubernetes API cannot be reached"
 
 
-ANYWHERE: tuple[type[Problem], ...] = (
+GATED: tuple[type[Problem], ...] = (
     MalformedRequest,
+    InvalidTenant,
     Unauthorized,
     Forbidden,
-    NotFound,
-    MethodNotAllowed,
-    TooLarge,
-    UnsupportedMediaType,
-    InvalidRequest,
     TooManyRequests,
     Problem,
     Unavailable,
@@ -177,10 +177,16 @@ ANYWHERE: tuple[type[Problem], ...] = (
     DatabaseRefuses,
     KubernetesAway,
 )
-"""What any route may answer with; a route names its own on top."""
+"""What every route that asks for a credential may answer with."""
 
-UNSAFE: tuple[type[Problem], ...] = (InvalidIdempotencyKey, KeyInFlight, KeyReused, Conflict)
+READING: tuple[type[Problem], ...] = (TooLarge, UnsupportedMediaType)
+"""What every route that takes a body may answer with besides."""
+
+UNSAFE: tuple[type[Problem], ...] = (InvalidIdempotencyKey, KeyInFlight, KeyReused, Conflict, TooLarge)
 """What every route that takes an Idempotency-Key may answer with besides."""
+
+ANYWHERE: tuple[type[Problem], ...] = (*GATED, *READING, NotFound, MethodNotAllowed, InvalidRequest)
+"""What a client must expect of any route; a route names its own on top."""
 
 
 def invalid_body(error: ValidationError) -> InvalidRequest:

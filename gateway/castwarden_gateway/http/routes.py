@@ -17,6 +17,11 @@ from castwarden_gateway.http.etags import IfMatch, tag_of, unchanged
 from castwarden_gateway.http.idempotency import HEADER, Idempotency
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import (
+    ANYWHERE,
+    GATED,
+    READING,
+    UNSAFE,
+    InvalidRequest,
     MalformedRequest,
     NotFound,
     Problem,
@@ -81,8 +86,9 @@ def no_content() -> Reply:
 class Route:
     """One operation of the API.
 
-    `returns` says for each status what the answer's `data` is (inside: the whole body), and `problems` what else may
-    come of it, beside the ANYWHERE of problems.py: docs/rest.md prints both, the tests hold every answer against them.
+    `returns` says for each status what the answer's `data` is (inside or not `enveloped`: the whole body), None that
+    there is no body, a `Media` that it is no JSON. `problems` are what else may come of it on top of what may anywhere.
+    From both come /openapi.json and docs/rest.md, and the tests hold every answer against them.
     """
 
     method: str
@@ -95,11 +101,37 @@ class Route:
     problems: tuple[type[Problem], ...] = ()
     aliases: tuple[str, ...] = ()
     secret: bool = False  # the answer holds what is never shown again
+    open: bool = False  # asks for no credential
+
+    @property
+    def internal(self) -> bool:
+        return self.path.startswith("/internal/")
+
+    @property
+    def enveloped(self) -> bool:
+        """Whether JSON answers are `{"data": ...}`."""
+        return self.path.startswith("/api/")
+
+    @property
+    def possible(self) -> tuple[type[Problem], ...]:
+        """Every problem that may come of it."""
+        if self.internal:
+            return (*ANYWHERE, *self.problems)
+        found = [*self.problems, *((Problem,) if self.open else GATED)]
+        if "{" in self.path:
+            found.append(NotFound)
+        if self.body is not None:
+            found += READING
+        if self.body is not None or self.query is not None:
+            found.append(InvalidRequest)
+        if self.keyed:
+            found += UNSAFE
+        return tuple(dict.fromkeys(found))
 
     @property
     def keyed(self) -> bool:
         """Whether it takes an Idempotency-Key."""
-        return self.method not in _SAFE and not self.path.startswith("/internal/")
+        return self.method not in _SAFE and not self.internal
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -135,12 +167,13 @@ class Routes:
         problems: list[type[Problem]] | None = None,
         aliases: tuple[str, ...] = (),
         secret: bool = False,
+        open: bool = False,  # noqa: A002 - the word for it
     ) -> Callable[[H], H]:
         def add(handler: H) -> H:
             own, answers = tuple(problems or ()), dict(returns or {})
-            if method == hdrs.METH_GET and not path.startswith("/internal/") and answers.get(200) is not EventStream:
+            record = Route(method, path, handler, scope, body, query, answers, own, aliases, secret, open)
+            if method == hdrs.METH_GET and record.enveloped and answers.get(200) is not EventStream:
                 answers[304] = None
-            record = Route(method, path, handler, scope, body, query, answers, own, aliases, secret)
             self.table.append(record)
             return handler
 
@@ -188,7 +221,7 @@ def _handler(
     """Who asks and how often, then whether it is a repeat, then what is asked for."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
-        principal = await gate(http, route.scope)
+        principal: Any = None if route.open else await gate(http, route.scope)
         if CONTROLS.search(http.path):
             raise NotFound("The path holds a control character.")
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from castwarden_gateway.http.errors import RESPONSE_HEADERS
+from castwarden_gateway.http.media import Media
 
 HEARTBEAT = b":\n\n"
 _RETRY_MS = (2000, 5000)  # spread, so that the streams of a gateway that ends do not all come back at once
@@ -18,8 +19,11 @@ _HEADERS = {
 }
 
 
-class EventStream:
+class EventStream(Media):
     """What a route returns whose answer is such a stream of `EventView`."""
+
+    media_type = "text/event-stream"
+    example = 'id: 019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f\ndata: {"type":"stream.started", ...}\n\n'
 
 
 class Gone(Exception):

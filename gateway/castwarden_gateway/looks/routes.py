@@ -10,6 +10,7 @@ from castwarden_model.messages import Look, StripPoint
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from castwarden_gateway.http.etags import unchanged
+from castwarden_gateway.http.media import example
 from castwarden_gateway.http.problems import InvalidRequest, NotFound
 from castwarden_gateway.http.routes import Reply, Request, Routes, no_content
 from castwarden_gateway.internal.assignments import Gone
@@ -35,6 +36,21 @@ class NoMeasurements(NotFound):
     code, title = "no-measurements", "Nothing of this monitor has been measured yet"
 
 
+@example(
+    taken_at="2026-11-20T12:00:00Z",
+    points=[
+        {
+            "at": "2026-11-20T11:59:50Z",
+            "state": "Live",
+            "luma": 0.41,
+            "dark": 0.03,
+            "motion_db": -31.5,
+            "level_db": -14.2,
+            "delivery_ratio": 0.08,
+            "bitrate_kbps": 4820.0,
+        }
+    ],
+)
 class MeasurementsView(TypedDict):
     """The last ten minutes of a stream in points of ten seconds, oldest first. What was not measured is absent."""
 
@@ -49,7 +65,7 @@ class MeasurementsView(TypedDict):
     problems=[NotFound, NoThumbnail],
 )
 async def get_thumbnail(request: Request[Principal]) -> web.Response:
-    """The newest picture of the stream, small, as JPEG. `Last-Modified` says when it was seen."""
+    """The newest picture of the stream. Small, as JPEG; `Last-Modified` says when it was seen."""
     looks, uid = request.app[LOOKS], _uid(request)
     at = await looks.thumbnail_at(uid)
     if at is not None and (headers := _unchanged(request, uid, at)) is not None:

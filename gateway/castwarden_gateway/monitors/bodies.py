@@ -80,6 +80,10 @@ class MonitorCreate(MonitorFields):
 class MonitorPatch(MonitorFields):
     """Changes to a monitor: what is left out stays; null removes `callback_url` or a key of `metadata`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"checks": {"black": {"raiseAfter": "30s"}}, "metadata": {"desk": None}}]}
+    )
+
     metadata: dict[str, MetadataValue | None] | None = Field(default=None, max_length=32)
 
 

@@ -16,7 +16,7 @@ from castwarden_gateway.http.buckets import Buckets
 from castwarden_gateway.http.clients import client_address, group_of
 from castwarden_gateway.http.errors import RESPONSE_HEADERS
 from castwarden_gateway.http.limits import Limiter, Rate, Verdict, exceeds
-from castwarden_gateway.http.problems import Forbidden, Problem, TooManyRequests, Unauthorized
+from castwarden_gateway.http.problems import Forbidden, InvalidTenant, TooManyRequests, Unauthorized
 from castwarden_gateway.tenants.keys import hash_of
 from castwarden_gateway.tenants.principal import ADMIN, Principal, Tenant
 from castwarden_gateway.tenants.store import TenantStore
@@ -25,10 +25,6 @@ log = get_logger(__name__)
 _REMEMBER_SECONDS = 10.0  # the longest time that a revoked key goes on working on another replica
 _REMEMBER_MANY = 10_000
 _TENANT_RATE = 10  # times the usual rate of one key: what a tenant's keys may do together, unless one is granted more
-
-
-class InvalidTenant(Problem):
-    status, code, title = 400, "invalid-tenant", "There is no such tenant"
 
 
 @dataclass(frozen=True, slots=True)

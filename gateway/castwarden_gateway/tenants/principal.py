@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
+from castwarden_gateway.http.media import example
+
 ADMIN = "admin"
 
 
+@example(
+    id="019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
+    slug="acme",
+    name="Acme Broadcasting",
+    namespace="acme",
+    max_monitors=1000,
+)
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """An isolated customer, bound to the one namespace that holds its resources."""

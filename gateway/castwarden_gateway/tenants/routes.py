@@ -69,7 +69,9 @@ class KeyCreate(BaseModel):
 class TenantCreate(BaseModel):
     """A new tenant; its resources live in `namespace`, by default the one of its slug."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"slug": "acme", "name": "Acme Broadcasting"}]}
+    )
 
     slug: DnsLabel
     name: str | None = Field(default=None, min_length=1, max_length=100)
@@ -79,6 +81,10 @@ class TenantCreate(BaseModel):
 
 class ServiceStatus(BaseModel):
     """Who answers."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ok", "version": __version__, "timestamp": "2026-11-20T12:00:00Z"}]}
+    )
 
     status: Literal["ok"] = "ok"
     version: str = __version__

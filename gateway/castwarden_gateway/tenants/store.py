@@ -10,6 +10,7 @@ from asyncpg import Record
 from castwarden_base.ids import uuid7
 
 from castwarden_gateway.db import Database, statements
+from castwarden_gateway.http.media import example
 from castwarden_gateway.tenants.keys import hash_of, shown_prefix
 from castwarden_gateway.tenants.principal import Principal, Tenant
 
@@ -28,6 +29,17 @@ class NewKey:
     id: UUID = field(default_factory=uuid7)
 
 
+@example(
+    id="019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
+    name="dashboard",
+    key_prefix="yttr_mzxw6yt",
+    scopes=["monitors:read", "events:read"],
+    rate_limit=None,
+    rate_window_seconds=None,
+    expires_at=None,
+    last_used_at="2026-11-20T12:05:10Z",
+    created_at="2026-11-20T12:00:00Z",
+)
 @dataclass(frozen=True, slots=True)
 class KeyRow:
     """A key as its owner sees it later: without the key."""
@@ -43,6 +55,18 @@ class KeyRow:
     created_at: datetime
 
 
+@example(
+    id="019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
+    name="dashboard",
+    key_prefix="yttr_mzxw6yt",
+    scopes=["monitors:read", "events:read"],
+    rate_limit=None,
+    rate_window_seconds=None,
+    expires_at=None,
+    last_used_at=None,
+    created_at="2026-11-20T12:00:00Z",
+    key="yttr_mzxw6ytboi3dgnbvgy3tqojqmfrggzdfmztwq2lknnwg23tpobyxe43u",
+)
 @dataclass(frozen=True, slots=True)
 class KeyCreated(KeyRow):
     """The only answer that holds the key."""

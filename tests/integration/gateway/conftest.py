@@ -57,7 +57,7 @@ class Api:
         ) as response:
             read = response.read if response.content_type.startswith("image/") else response.text
             body = await (response.json() if "json" in response.content_type else read())
-        require_declared(method, path, response.status, body)
+        require_declared(method, path, response.status, response.headers, body)
         return Answer(response.status, response.headers, body)
 
     async def get(self, path: str, **options: Any) -> Answer:

@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from castwarden_gateway.app import PUBLIC_ROUTES, Gateway
+from castwarden_gateway.app import Gateway
 from castwarden_gateway.db import DatabaseUnavailable
 from castwarden_gateway.http.claims import Claims
+from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import Api
 from tests.integration.gateway.kube_double import KubeDouble

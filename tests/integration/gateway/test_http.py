@@ -11,8 +11,9 @@ import asyncpg
 import castwarden_gateway
 import pytest
 from castwarden_base.waiting import wait_until
-from castwarden_gateway.app import PUBLIC_ROUTES, Gateway
+from castwarden_gateway.app import Gateway
 from castwarden_gateway.db.sql import Statements
+from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import KEY, PATIENCE, Answer, Api, Gateways
 from tests.integration.gateway.kube_double import KubeDouble
@@ -103,6 +104,7 @@ async def test_every_route_demands_a_credential(gateway: Gateway, session: aioht
     for routes in PUBLIC_ROUTES:
         for route in routes:
             assert route.scope or route.path == "/api/v1/status"
+            assert not route.open
             for path in (route.path, *route.aliases):
                 filled = path.replace("{id}", "x").replace("{slug}", "x")
                 assert (await nobody.call(route.method, filled, {})).status == 401, path

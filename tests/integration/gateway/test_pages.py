@@ -9,8 +9,9 @@ from uuid import UUID
 import asyncpg
 from castwarden_base.ids import uuid7
 from castwarden_base.waiting import wait_until
-from castwarden_gateway.app import PUBLIC_ROUTES, Gateway
+from castwarden_gateway.app import Gateway
 from castwarden_gateway.http.cursors import PageQuery
+from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import PATIENCE, Api
 from tests.integration.gateway.kube_double import KubeDouble, Object

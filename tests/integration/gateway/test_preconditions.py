@@ -4,8 +4,8 @@
 from typing import Any
 
 import pytest
-from castwarden_gateway.app import PUBLIC_ROUTES
 from castwarden_gateway.http.problems import PreconditionFailed
+from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import Api
 from tests.integration.gateway.kube_double import KubeDouble
