@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for each thing. `make` alone lists them.
-.PHONY: help venv demo test check format crds docs accuracy bench bench-stream lock clean
+.PHONY: help venv demo test check format crds docs accuracy bench bench-stream lock fuzz api-fuzz clean
 BIN := .venv/bin
 
 help: ## list the commands
@@ -51,6 +51,9 @@ lock: venv ## resolve the dependencies anew into requirements.lock
 fuzz: venv ## fuzz every parser, SECONDS each (60 unless given); what is found becomes a test case
 	@$(BIN)/python -m pip install --quiet "atheris>=3"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+api-fuzz: venv ## schemathesis over the whole API, SECONDS long (600 unless given), with new requests each time
+	CASTWARDEN_API_FUZZ_SECONDS=$(or $(SECONDS),600) $(BIN)/pytest -q tests/integration/gateway/test_api_fuzz.py
 
 clean: ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -36,6 +36,7 @@ from castwarden_gateway.facts.taker import Taker
 from castwarden_gateway.http.buckets import Buckets
 from castwarden_gateway.http.claims import Claims
 from castwarden_gateway.http.clients import TRUSTED
+from castwarden_gateway.http.connections import Runner
 from castwarden_gateway.http.errors import problems
 from castwarden_gateway.http.idempotency import Idempotency
 from castwarden_gateway.http.routes import Gate, Routes, mount
@@ -296,7 +297,7 @@ class Gateway:
         return app
 
     async def _listen(self, app: web.Application, port: int) -> int:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75)
+        runner = Runner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75)
         self._runners.append(runner)
         await runner.setup()
         await web.TCPSite(runner, self.settings.host, port, backlog=1024).start()

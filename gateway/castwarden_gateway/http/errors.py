@@ -98,6 +98,10 @@ def _request_id(request: web.Request) -> str:
     given = request.headers.get("X-Request-Id")
     if given is not None and _CLEAN_ID.fullmatch(given):
         return given
+    return new_request_id()
+
+
+def new_request_id() -> str:
     return f"{_PROCESS}-{next(_NUMBERS):x}"
 
 

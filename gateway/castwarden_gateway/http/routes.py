@@ -13,6 +13,7 @@ import orjson
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 
+from castwarden_gateway.http.connections import meet_expectation
 from castwarden_gateway.http.etags import IfMatch, tag_of, unchanged
 from castwarden_gateway.http.idempotency import HEADER, Idempotency
 from castwarden_gateway.http.operations import Operation
@@ -210,9 +211,9 @@ def mount(
         handler = _handler(route, gate, refused, idempotency if route.keyed else None)
         for path in route.paths:
             if route.method == hdrs.METH_GET:
-                app.router.add_get(path, handler)
+                app.router.add_get(path, handler, expect_handler=meet_expectation)
             else:
-                app.router.add_route(route.method, path, handler)
+                app.router.add_route(route.method, path, handler, expect_handler=meet_expectation)
 
 
 def _handler(

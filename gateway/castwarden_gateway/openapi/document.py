@@ -9,7 +9,6 @@ from castwarden_model import __version__
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
-from castwarden_gateway.http.problems import PreconditionFailed
 from castwarden_gateway.http.routes import Route
 from castwarden_gateway.openapi.operations import Operations, tag_of
 from castwarden_gateway.openapi.parts import HEADERS, PARAMETERS, SECURITY_SCHEMES, TAGS
@@ -50,7 +49,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     """Raises MissingExample for a route whose body or answer has none."""
     table = tuple(routes)
     schemas = Schemas(table, (ProblemDetails, PageMeta, PageLinks))
-    operations = Operations(schemas, _versioned(table))
+    operations = Operations(table, schemas)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = operations.of(route)
@@ -78,12 +77,6 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
-
-
-def _versioned(table: Iterable[Route]) -> frozenset[str]:
-    """Paths whose answers say in their ETag which version a change may name, and the lists of such resources."""
-    changed = {route.path for route in table if PreconditionFailed in route.problems}
-    return frozenset(changed | {path.removesuffix("/{id}") for path in changed})
 
 
 def _tags(table: Iterable[Route]) -> list[dict[str, str]]:

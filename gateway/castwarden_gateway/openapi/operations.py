@@ -2,7 +2,7 @@
 """One route as an OpenAPI operation. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,10 +22,10 @@ _STREAM = "text/event-stream"
 class Operations:
     """Makes operations, and gathers the responses that they share."""
 
-    def __init__(self, schemas: Schemas, versioned: frozenset[str]) -> None:
-        """`versioned`: paths of resources that can be changed on condition of their version."""
+    def __init__(self, table: Sequence[Route], schemas: Schemas) -> None:
+        self._table = table
         self._schemas = schemas
-        self._versioned = versioned
+        self._versioned = _versioned(table)
         self.responses: dict[str, Any] = {}
 
     def of(self, route: Route, alias: str = "") -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Operations:
 
     def _parameters(self, route: Route) -> Iterator[dict[str, Any]]:
         for name in _VARIABLE.findall(route.path):
-            description, example = _VARIABLES[name]
+            description, example = _VARIABLES.get(name, (f"The {name}.", "..."))
             shown = {"description": description, "schema": {"type": "string", "minLength": 1}, "example": example}
             yield {"name": name, "in": "path", "required": True, **shown}
         if route.query is not None:
@@ -80,7 +80,22 @@ class Operations:
         if (media := media_type(answer)) is not None:
             return {**described, "content": {media: _of_media(answer, media)}}
         content = {"schema": self._schema(route, answer), "example": _example(route, answer, self._schemas)}
-        return {**described, "content": {JSON: content}}
+        return {**described, "content": {JSON: content}} | self._links(route, answer)
+
+    def _links(self, route: Route, answer: Any) -> dict[str, Any]:
+        """Where the id in an answer leads: `{"links": ...}`, when it leads anywhere."""
+        shown = "0/" if is_page(answer) else ""
+        fields = self._schemas.resolved(self._schemas.answered(element_of(answer))).get("properties", ())
+        links = {}
+        for other in self._table:
+            variables = _VARIABLE.findall(other.path)
+            if not route.enveloped or not other.path.startswith(f"{route.path}/{{") or len(variables) != 1:
+                continue
+            names = [name for name in fields if name == variables[0] or name.endswith(f"_{variables[0]}")]
+            if names:
+                parameters = {variables[0]: f"$response.body#/data/{shown}{names[0]}"}
+                links[other.handler.__name__] = {"operationId": other.handler.__name__, "parameters": parameters}
+        return {"links": links} if links else {}
 
     def _schema(self, route: Route, answer: Any) -> Schema:
         """Of the whole body."""
@@ -111,6 +126,12 @@ class Operations:
         described = problems.responses(route.possible, limited=not route.open)
         self.responses |= dict(described.values())
         return {status: reference("responses", name) for status, (name, _) in described.items()}
+
+
+def _versioned(table: Sequence[Route]) -> frozenset[str]:
+    """Paths whose answers say in their ETag which version a change may name, and the lists of such resources."""
+    changed = {route.path for route in table if PreconditionFailed in route.problems}
+    return frozenset(changed | {path.removesuffix("/{id}") for path in changed})
 
 
 def tag_of(path: str) -> str:
