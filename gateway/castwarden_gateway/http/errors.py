@@ -20,8 +20,8 @@ from castwarden_gateway.http.problems import (
     MethodNotAllowed,
     NotFound,
     Problem,
-    TooLarge,
 )
+from castwarden_gateway.http.reading import too_large
 
 log = get_logger(__name__)
 RESPONSE_HEADERS = web.RequestKey("response_headers", dict[str, str])
@@ -119,7 +119,7 @@ def _of_http(request: web.Request, error: web.HTTPException) -> Problem:
         allowed = ", ".join(sorted(error.allowed_methods))
         return MethodNotAllowed(f"{request.path} takes {allowed}.", headers={"Allow": allowed})
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return TooLarge(f"At most {request.client_max_size} bytes are read.")
+        return too_large(request)
     if error.status == NotFound.status:
         return NotFound(f"{request.path} is not part of this API.")
     return MalformedRequest(error.reason)

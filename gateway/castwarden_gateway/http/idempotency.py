@@ -19,7 +19,8 @@ from aiohttp import hdrs, web
 from castwarden_gateway.http.claims import Claims, Kept
 from castwarden_gateway.http.errors import RESPONSE_HEADERS
 from castwarden_gateway.http.operations import Claim, Operation
-from castwarden_gateway.http.problems import Conflict, InvalidIdempotencyKey, KeyInFlight, KeyReused, Problem, TooLarge
+from castwarden_gateway.http.problems import Conflict, InvalidIdempotencyKey, KeyInFlight, KeyReused, Problem
+from castwarden_gateway.http.reading import read_bytes
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -51,7 +52,7 @@ class Idempotency:
         """`path` is the canonical one. `secret`: the answer may hold what is never shown again."""
         key = key_of(http.headers[HEADER])
         digest = hashlib.sha256(f"{http.method} {path}\n{key}".encode()).digest()
-        request_hash = _hash_of(http, await _read(http), caller.key_id if secret else None)
+        request_hash = _hash_of(http, await read_bytes(http), caller.key_id if secret else None)
         taken = await self._claims.take(caller.tenant.id, http.method, path, digest, request_hash)
         if isinstance(taken, Kept):
             return _replayed(http, taken, request_hash)
@@ -91,13 +92,6 @@ def key_of(header: str) -> str:
     if not _KEY.fullmatch(text):
         raise InvalidIdempotencyKey("Send 1 to 255 visible characters of ASCII.")
     return text
-
-
-async def _read(http: web.Request) -> bytes:
-    try:
-        return await http.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise TooLarge(f"At most {http.client_max_size} bytes are read.") from error
 
 
 def _hash_of(http: web.Request, body: bytes, only_for: UUID | None) -> bytes:

@@ -182,7 +182,7 @@ GATED: tuple[type[Problem], ...] = (
 READING: tuple[type[Problem], ...] = (TooLarge, UnsupportedMediaType)
 """What every route that takes a body may answer with besides."""
 
-UNSAFE: tuple[type[Problem], ...] = (InvalidIdempotencyKey, KeyInFlight, KeyReused, Conflict, TooLarge)
+UNSAFE: tuple[type[Problem], ...] = (InvalidIdempotencyKey, KeyInFlight, KeyReused, Conflict, *READING)
 """What every route that takes an Idempotency-Key may answer with besides."""
 
 ANYWHERE: tuple[type[Problem], ...] = (*GATED, *READING, NotFound, MethodNotAllowed, InvalidRequest)

@@ -26,13 +26,13 @@ from castwarden_gateway.http.problems import (
     MalformedRequest,
     NotFound,
     Problem,
-    TooLarge,
     UnsupportedMediaType,
     invalid_body,
     invalid_query,
     pointer,
     refused_character,
 )
+from castwarden_gateway.http.reading import read_bytes
 from castwarden_gateway.http.sse import EventStream
 from castwarden_gateway.http.text import CONTROLS, find
 
@@ -247,10 +247,7 @@ async def read_body(http: web.Request, model: type[BaseModel], refused: re.Patte
     """The body, validated. Raises a Problem that names the wrong fields."""
     if http.content_type != "application/json" and not http.content_type.endswith("+json"):
         raise UnsupportedMediaType(f"Content-Type is {http.content_type}; send application/json.")
-    try:
-        raw = await http.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise TooLarge(f"At most {http.client_max_size} bytes are read.") from error
+    raw = await read_bytes(http)
     try:
         body = model.model_validate_json(raw)
     except ValidationError as error:
