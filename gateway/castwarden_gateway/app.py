@@ -37,6 +37,7 @@ from castwarden_gateway.http.buckets import Buckets
 from castwarden_gateway.http.claims import Claims
 from castwarden_gateway.http.clients import TRUSTED
 from castwarden_gateway.http.connections import Runner
+from castwarden_gateway.http.cors import cors
 from castwarden_gateway.http.errors import problems
 from castwarden_gateway.http.idempotency import Idempotency
 from castwarden_gateway.http.routes import Gate, Routes, mount
@@ -289,8 +290,10 @@ class Gateway:
         idempotency: Idempotency | None = None,
     ) -> web.Application:
         table = {**KUBERNETES_PROBLEMS, **internal.PROBLEMS}
-        middleware = problems(listener, table, lambda: self.readiness.draining)
-        app = web.Application(middlewares=[middleware], client_max_size=body)
+        middlewares = [problems(listener, table, lambda: self.readiness.draining)]
+        if listener == "public":
+            middlewares.append(cors(self.settings.allow_origins))
+        app = web.Application(middlewares=middlewares, client_max_size=body)
         for each in routes:
             mount(app, each, gate, refused, idempotency)
         app[TRUSTED] = self.settings.trusted_proxies

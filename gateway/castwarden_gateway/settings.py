@@ -3,10 +3,13 @@
 
 import base64
 import binascii
+import re
 from typing import Annotated
 
 from castwarden_base.settings import Networks, Settings
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+
+_ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s?#@]+")
 
 
 def _split(value: object) -> object:
@@ -30,6 +33,16 @@ def _read_keys(value: object) -> object:
     return tuple(map(_read_key, parts)) if isinstance(parts, list) else value
 
 
+def _read_origins(value: object) -> object:
+    parts = _split(value)
+    if not isinstance(parts, list) or parts == ["none"]:
+        return () if isinstance(parts, list) else value
+    for part in parts:
+        if part != "*" and not _ORIGIN.fullmatch(part):
+            raise ValueError(f"must be like https://app.example.com, without a path; {part} is not")
+    return tuple(part.lower() for part in parts)
+
+
 def _read_rates(value: object) -> object:
     parts = _split(value)
     if not isinstance(parts, list):
@@ -45,6 +58,7 @@ def _read_rates(value: object) -> object:
 
 Rates = Annotated[dict[str, int], BeforeValidator(_read_rates)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Origins = Annotated[tuple[str, ...], BeforeValidator(_read_origins)]
 SecretKeys = Annotated[tuple[bytes, ...], BeforeValidator(_read_keys), Field(min_length=1, repr=False)]
 
 
@@ -87,6 +101,11 @@ class GatewaySettings(DatabaseSettings):
     max_downloads: int = Field(1000, alias="MAX_DOWNLOADS", ge=1, description="unfinished downloads of each tenant")
     rate_limit: int = Field(100, alias="RATE_LIMIT", ge=0, description="requests per window and API key; 0: no limit")
     rate_limit_window: int = Field(60, alias="RATE_LIMIT_WINDOW", ge=1, description="seconds")
+    allow_origins: Origins = Field(
+        ("http://localhost:3000",),
+        alias="ALLOW_ORIGINS",
+        description="origins, comma-separated, whose pages may call the API from a browser; * for all, none for none",
+    )
     streams: int = Field(500, alias="CASTWARDEN_STREAMS", ge=0, description="open event streams of this process")
     streams_per_key: int = Field(
         20, alias="CASTWARDEN_STREAMS_PER_KEY", ge=1, description="open event streams of one API key in this process"

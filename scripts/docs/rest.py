@@ -89,6 +89,12 @@ const source = new EventSource(`${process.env.CASTWARDEN}/api/v1/events/stream?t
 source.onmessage = (message) => console.log(JSON.parse(message.data));
 ```
 """
+_ORDER = """### The order of things
+
+A request is judged by its key, then by its rate, the key's scope, its `Idempotency-Key`, and last by what it asks
+for. A repeat counts as a request. Pages of the origins in `ALLOW_ORIGINS` may call the API from a browser and read
+every answer, refusals as well; a preflight needs no key.
+"""
 _INTERNAL = """For workers, on a port of its own, with a token or `X-Internal-API-Key`. Answers have no envelope.
 """
 
@@ -164,6 +170,7 @@ def page() -> str:
         _problems(*ANYWHERE),
         _REPEATS,
         _problems(*(one for one in UNSAFE if one not in ANYWHERE)),
+        _ORDER,
         _RATES,
         _STREAMS,
         "## Public\n",
