@@ -5,17 +5,16 @@
 client means to change has not been changed, while what is seen of it (a stream's health, a counter) goes on changing.
 """
 
-import base64
 import hashlib
 from dataclasses import dataclass
 
 from castwarden_gateway.http.problems import PreconditionFailed
 
-_DIGEST_BYTES = 12
+_DIGITS = 24
 
 
 def tag_of(body: bytes, version: str = "") -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:_DIGEST_BYTES]).decode()
+    digest = hashlib.sha256(body).hexdigest()[:_DIGITS]
     return f'"{version}.{digest}"' if version else f'"{digest}"'
 
 
