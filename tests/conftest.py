@@ -12,7 +12,14 @@ import pytest
 from castwarden_gateway.db.migrate import migrate
 from hypothesis import HealthCheck, settings
 
-from tests.plugins.databases import administer, drop_database, fresh_database, unused_name, with_database
+from tests.plugins.databases import (
+    administer,
+    drop_database,
+    fresh_database,
+    ordinary_login,
+    unused_name,
+    with_database,
+)
 
 # The same examples on every machine, however slow it is: CI runs what was run here.
 settings.register_profile(
@@ -47,28 +54,34 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_url: str) -> Iterator[str]:
+def login_url(postgres_url: str) -> str:
+    """The server for a login as an installation has it: no superuser, so that row-level security binds it."""
+    return asyncio.run(ordinary_login(postgres_url))
+
+
+@pytest.fixture(scope="session")
+def template_database(login_url: str) -> Iterator[str]:
     """The name of a migrated database that tests copy; a copy takes a fraction of a migration."""
     name = unused_name()
 
     async def make() -> None:
-        await administer(postgres_url, f"create database {name}")
-        await migrate(with_database(postgres_url, name))
+        await administer(login_url, f"create database {name}")
+        await migrate(with_database(login_url, name))
 
     asyncio.run(make())
     yield name
-    asyncio.run(drop_database(postgres_url, name))
+    asyncio.run(drop_database(login_url, name))
 
 
 @pytest.fixture
-async def database_url(postgres_url: str, template_database: str) -> AsyncIterator[str]:
+async def database_url(login_url: str, template_database: str) -> AsyncIterator[str]:
     """A fresh database with all migrations applied."""
-    async with fresh_database(postgres_url, f"template {template_database}") as url:
+    async with fresh_database(login_url, f"template {template_database}") as url:
         yield url
 
 
 @pytest.fixture
-async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
+async def empty_database_url(login_url: str) -> AsyncIterator[str]:
     """A fresh database without any table."""
-    async with fresh_database(postgres_url) as url:
+    async with fresh_database(login_url) as url:
         yield url

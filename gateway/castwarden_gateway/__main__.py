@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`castwarden-gateway` serves; `castwarden-gateway migrate` brings the database to this version and ends."""
+"""`castwarden-gateway` serves; `castwarden-gateway migrate` brings the database to this version and ends.
+
+A migration before a rollout leaves out what older code would not live with; `migrate --post` after it does that too. An
+empty database gets everything at once.
+"""
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 
 from castwarden_base.logs import configure_logging, get_logger
 from castwarden_base.retry import backoff
 from castwarden_base.run import run
 
 from castwarden_gateway.app import serve
-from castwarden_gateway.db.migrate import MigrationError, migrate
+from castwarden_gateway.db.migrate import MigrationError, migrate, outstanding
 from castwarden_gateway.db.pool import DRIVER_ERRORS, connection_lost
 from castwarden_gateway.settings import DatabaseSettings, GatewaySettings
 
@@ -21,22 +26,39 @@ _PATIENCE_SECONDS = 120.0
 def main() -> int:
     parser = argparse.ArgumentParser(prog="castwarden-gateway", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
-    if parser.parse_args().command == "migrate":
+    parser.add_argument("--post", action="store_true", help="migrate: also what waits for the end of a rollout")
+    parser.add_argument("--check", action="store_true", help="migrate: change nothing; 1 when something is missing")
+    given = parser.parse_args()
+    if given.command == "migrate":
         database = DatabaseSettings.load()
         configure_logging("gateway", database.log_level)
-        return run(_migrate(database.database_url))
+        work = _check if given.check else _migrate
+        return run(_patiently(lambda: work(database.database_url, given.post)))
+    if given.post or given.check:
+        parser.error("--post and --check belong to migrate")
     settings = GatewaySettings.load()
     configure_logging("gateway", settings.log_level)
     return run(serve(settings))
 
 
-async def _migrate(url: str) -> int:
+async def _migrate(url: str, post: bool) -> int:
+    log.info("migrated", applied=await migrate(url, post=post), left=await outstanding(url))
+    return 0
+
+
+async def _check(url: str, post: bool) -> int:
+    left = await outstanding(url, post=post)
+    log.info("checked", missing=left)
+    return 1 if left else 0
+
+
+async def _patiently(work: Callable[[], Awaitable[int]]) -> int:
     """Waits for a server that is still starting."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
     waits = backoff(first=0.5, cap=5.0)
     while True:
         try:
-            log.info("migrated", applied=await migrate(url))
+            return await work()
         except MigrationError as error:
             log.error("migration_refused", reason=str(error))
             return 1
@@ -45,8 +67,6 @@ async def _migrate(url: str) -> int:
                 raise
             log.warning("database_away", reason=str(error))
             await asyncio.sleep(next(waits))
-        else:
-            return 0
 
 
 if __name__ == "__main__":

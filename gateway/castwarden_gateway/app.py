@@ -21,6 +21,7 @@ from castwarden_gateway.channels.routes import CHANNELS, VIDEOS
 from castwarden_gateway.channels.service import Channels
 from castwarden_gateway.channels.store import VideoStore
 from castwarden_gateway.db import Database, DatabaseUnavailable
+from castwarden_gateway.db.walls import ignored
 from castwarden_gateway.downloads.endings import Endings
 from castwarden_gateway.downloads.routes import ATTEMPTS, DOWNLOADS
 from castwarden_gateway.downloads.service import Downloads
@@ -103,25 +104,26 @@ class Gateway:
     async def __aenter__(self) -> Self:
         settings, resources = self.settings, self.resources
         self.database = await Database.open(settings.database_url, max_size=settings.database_pool)
+        everything = self.database.of_all()  # what workers report, deliveries and upkeep know no tenant
         self._session = delivery_session(settings.outbound_allow, _SOCKETS)
         signing_key = settings.webhook_signing_key.get_secret_value() if settings.webhook_signing_key else None
         keyring = Keyring(settings.secret_keys)
         self._signer = Signer(keyring, signing_key)
-        self._engine = DeliveryEngine(self.database, self._session, self._signer)
+        self._engine = DeliveryEngine(everything, self._session, self._signer)
         self._store = TenantStore(self.database, settings.max_monitors)
         self._tenants = Tenants(self._store)
-        self._buckets = Buckets(self.database)
+        self._buckets = Buckets(everything)
         self._authenticator = Authenticator(self._store, self._buckets, settings.rate_limit, settings.rate_limit_window)
-        self._taker = Taker(self.database, self._tenants, self._taken)
-        self._assignments = Assignments(self.database, resources, self._tenants)
+        self._taker = Taker(everything, self._tenants, self._taken)
+        self._assignments = Assignments(everything, resources, self._tenants)
         self._seating = Seating(resources)
-        self._looks = LookStore(self.database)
+        self._looks = LookStore(self.database, self._tenants)
         self._claims = Claims(self.database, keyring)
         self._feed = Feed(self.database)
         self._streams = Streams(self._feed, self._authenticator.still_holds, settings.streams, settings.streams_per_key)
         self._clocks = Clocks()
         self._bindings = Bindings(
-            self.database,
+            everything,
             keyring,
             self._tenants,
             resources.monitors,
@@ -130,7 +132,7 @@ class Gateway:
             self._taker.tell,
         )
         self._troubles = Troubles(resources.monitors, self._taker.tell)
-        self._endings = Endings(self.database, resources.downloads.cache, self._taker)
+        self._endings = Endings(everything, resources.downloads.cache, self._taker)
         self._health = self._checks()
         await self._stack.enter_async_context(self._tasks)
         self.public_port = await self._listen(self._public(), settings.port)
@@ -173,7 +175,9 @@ class Gateway:
         while True:
             try:
                 await bootstrap(self._store, settings)
-                await adopt(self.database)
+                await adopt(self.database.of_all())
+                if await self.database.retry(ignored):
+                    log.warning("row_level_security_ignored", reason="this login is a superuser or has BYPASSRLS")
                 break
             except DatabaseUnavailable:
                 log.warning("database_away")
@@ -192,7 +196,7 @@ class Gateway:
         await self.resources.wait_synced()
         for kind in self.resources.kinds:
             kind.cache.subscribe(self._forget)
-        await restore(self.database, self.resources, self.statuses)
+        await restore(self.database.of_all(), self.resources, self.statuses)
         tasks.start("bindings", self._bindings.run())
         tasks.start("troubles", self._troubles.run())
         tasks.start("endings", self._endings.run())
@@ -219,7 +223,7 @@ class Gateway:
     async def _prune(self) -> None:
         while True:
             try:
-                await prune_reports(self.database, _KEEP_REPORT_IDS)
+                await prune_reports(self.database.of_all(), _KEEP_REPORT_IDS)
             except DatabaseUnavailable:
                 log.warning("report_ids_not_pruned")
             await asyncio.sleep(3600)
@@ -274,7 +278,7 @@ class Gateway:
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
         app[internal.CLOCKS] = self._clocks
-        app[EXTRACTIONS_KEY] = Extractions(self.database, self.settings.extractions_per_hour)
+        app[EXTRACTIONS_KEY] = Extractions(self.database.of_all(), self.settings.extractions_per_hour)
         app[LOOKS] = self._looks
         app[internal.RESOURCES] = self.resources
         app[internal.SEATING] = self._seating

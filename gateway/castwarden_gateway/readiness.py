@@ -64,13 +64,13 @@ class Readiness:
             await connection.execute(SQL.unwrite, _PROBE)
 
         with suppress(DatabaseUnavailable):
-            await database.run(work)
+            await database.of_all().run(work)
             database.wrote()
 
     async def _behind(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> str | None:
         try:
             rows = await connection.fetch("select version, sha256 from schema_migrations")
-            left = missing(self._wanted, {row["version"]: row["sha256"] for row in rows})
+            left = missing(self._wanted, {row["version"]: row["sha256"] for row in rows}, post=False)
         except asyncpg.UndefinedTableError:
             left = self._wanted
         except MigrationError as error:

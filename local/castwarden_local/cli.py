@@ -104,12 +104,12 @@ def gateway(context: typer.Context) -> None:
     raise SystemExit(run())
 
 
-@app.command()
-def migrate() -> None:
-    """Bring the gateway's database (DATABASE_URL) to this version."""
+@app.command(context_settings=PASS_ON)
+def migrate(context: typer.Context) -> None:
+    """Bring the gateway's database (DATABASE_URL) to this version; --post once the rollout is over, --check to look."""
     from castwarden_gateway.__main__ import main as run
 
-    sys.argv = ["castwarden-gateway", "migrate"]
+    sys.argv = ["castwarden-gateway", "migrate", *context.args]
     raise SystemExit(run())
 
 

@@ -24,6 +24,15 @@ from castwarden_local.outputs import JsonLog
 from castwarden_local.processes import Child, Command, Supervised
 
 DATABASES = ("castwarden", "standin")
+OWNER = "castwarden"
+HAND_OVER = """
+DO $$ DECLARE part record; BEGIN
+    FOR part IN SELECT oid::regclass AS name FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+    LOOP EXECUTE format('ALTER TABLE %s OWNER TO castwarden', part.name); END LOOP;
+    FOR part IN SELECT oid::regprocedure AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    LOOP EXECUTE format('ALTER ROUTINE %s OWNER TO castwarden', part.name); END LOOP;
+END $$"""
 VERSION = "18"
 INSTALLATIONS = {"16": "pginstall", "18": "pginstall18"}  # folders of the wheel, by major version
 GIVE_UP_AFTER = 6  # ends of a server that has never answered; one that is still stopping takes the first few
@@ -61,7 +70,8 @@ class Postgres:
         return self._server.pid if self._server else None
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={self._sockets}&port=5432"
+        """For the login that owns the databases and is bound by row-level security."""
+        return self._url(database, OWNER)
 
     async def start(self) -> None:
         """Makes the data directory if need be, starts the server, makes the databases. Raises LocalError."""
@@ -136,15 +146,32 @@ class Postgres:
             on_parent_death=signal.SIGQUIT,  # PostgreSQL's immediate shutdown: the next start recovers
         )
 
+    def _url(self, database: str, login: str) -> str:
+        return f"postgresql://{login}@/{database}?host={self._sockets}&port=5432"
+
     async def _make_databases(self) -> None:
         connection = await self._first_connection(timeout=60.0)
         try:
-            present = {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
+            if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", OWNER):
+                await connection.execute(f"CREATE ROLE {OWNER} LOGIN")
+            rows = await connection.fetch("SELECT datname, datdba::regrole::text AS owner FROM pg_database")
+            owners = {row["datname"]: row["owner"] for row in rows}
             for name in DATABASES:
-                if name not in present:
-                    await connection.execute(f'CREATE DATABASE "{name}"')
+                if name not in owners:
+                    await connection.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
+                elif owners[name] != OWNER:
+                    await self._hand_over(name)
         except asyncpg.DiskFullError as error:
             raise DiskFull(f"no space left on the device of {self._data}") from error
+        finally:
+            await connection.close()
+
+    async def _hand_over(self, database: str) -> None:
+        """A database from when the superuser owned it. The ownership of the database itself comes last."""
+        connection = await asyncpg.connect(self._url(database, "postgres"), timeout=5)
+        try:
+            await connection.execute(HAND_OVER)
+            await connection.execute(f'ALTER DATABASE "{database}" OWNER TO {OWNER}')
         finally:
             await connection.close()
 
@@ -152,7 +179,7 @@ class Postgres:
         until = time.monotonic() + timeout
         while True:
             try:
-                return await asyncpg.connect(self.url("postgres"), timeout=5)
+                return await asyncpg.connect(self._url("postgres", "postgres"), timeout=5)
             except (OSError, asyncpg.PostgresError, TimeoutError):  # not there yet, starting, recovering
                 if time.monotonic() > until or (self._server and self._server.restarts >= GIVE_UP_AFTER):
                     raise self._failure("PostgreSQL did not become ready") from None

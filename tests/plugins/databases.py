@@ -2,11 +2,38 @@
 """Databases that come and go with a test, on whatever server there is."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+
+
+async def see_all(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection to the gateway's database that row-level security shows the rows of all tenants."""
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
+    await connection.execute("set castwarden.tenant = '*'")
+    return connection
+
+
+OWNER = "castwarden_test"
+_ORDINARY = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user"
+
+
+async def ordinary_login(server: str) -> str:
+    """The URL of this server for a login that row-level security binds: itself, or one that is made."""
+    connection = await asyncpg.connect(server)
+    try:
+        if await connection.fetchval(_ORDINARY):
+            return server
+        if not await connection.fetchval("select exists (select from pg_roles where rolname = $1)", OWNER):
+            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):  # another test run did
+                await connection.execute(f"create role {OWNER} login createdb password '{OWNER}'")
+    finally:
+        await connection.close()
+    parts = urlsplit(server)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{OWNER}:{OWNER}@{place}"))
 
 
 @asynccontextmanager

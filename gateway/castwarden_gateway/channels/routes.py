@@ -108,7 +108,8 @@ async def poll_channel(request: Request[Principal]) -> Reply:
 )
 async def list_videos(request: Request[Principal], query: VideoQuery) -> Any:
     channel = request.app[CHANNELS].get(request.principal.tenant, request.params["id"])
-    rows = await request.app[VIDEOS].page(channel.metadata.uid, query, decode(query.cursor, _video_position))
+    before = decode(query.cursor, _video_position)
+    rows = await request.app[VIDEOS].page(request.principal.tenant.id, channel.metadata.uid, query, before)
     return page(
         request.http.rel_url, rows, query.limit, lambda row: encode(row["position"].isoformat(), str(row["id"])), _video
     )

@@ -16,11 +16,15 @@ class VideoStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def page(self, channel_uid: str, query: VideoQuery, before: tuple[datetime, UUID] | None) -> list[Record]:
+    async def page(
+        self, tenant_id: UUID, channel_uid: str, query: VideoQuery, before: tuple[datetime, UUID] | None
+    ) -> list[Record]:
         """`limit + 1` rows at most."""
         at, id_ = before or (None, None)
         search = None if query.search is None else f"%{_escaped(query.search)}%"
-        return await self._db.fetch(SQL.page, channel_uid, at, id_, query.limit + 1, query.since, query.until, search)
+        return await self._db.of(tenant_id).fetch(
+            SQL.page, channel_uid, at, id_, query.limit + 1, query.since, query.until, search
+        )
 
 
 def _escaped(text: str) -> str:

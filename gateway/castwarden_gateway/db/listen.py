@@ -14,7 +14,7 @@ async def listen(database: Database, channel: str, began: Callable[[], None], ca
     def hear(*_: object) -> None:
         called()
 
-    async with database.connection() as connection:
+    async with database.of_none().connection() as connection:
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(channel, hear)
         try:

@@ -3,13 +3,17 @@
 
 Reads and idempotent transactions are tried again when the connection is lost, until a deadline; then the caller gets
 `DatabaseUnavailable`, which the HTTP layer answers with 503.
+
+A `Database` shows no tenant's rows. `database.of(tenant_id)` shows those of one and is what a request uses;
+`database.of_all()` shows all, for the parts of the gateway that work for every tenant: see walls.py.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +22,8 @@ from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 from castwarden_base.logs import get_logger
 from prometheus_client import Gauge
+
+from castwarden_gateway.db.walls import ALL, NONE, Walled, walled
 
 Connection: TypeAlias = "PoolConnectionProxy[Record]"
 T = TypeVar("T")
@@ -59,15 +65,23 @@ def connection_lost(error: BaseException) -> bool:
     return isinstance(error, _LOST)
 
 
-class Database:
-    """The pool and the rules for trying again."""
+@dataclass(slots=True)
+class _Writing:
+    """Why PostgreSQL refused to write, if it does."""
 
-    def __init__(self, pool: "asyncpg.Pool[Record]", patience: float) -> None:
+    refusal: str | None = None
+
+
+class Database:
+    """The pool and the rules for trying again, as one tenant, all of them or nobody sees the tables."""
+
+    __slots__ = ("_patience", "_pool", "_sees", "_writing")
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", patience: float, writing: _Writing, sees: str = NONE) -> None:
         self._pool = pool
         self._patience = patience
-        self.refusal: str | None = None
-        """Why PostgreSQL refused to write; None from when `wrote` says that it does again."""
-        WRITABLE.set(1)
+        self._writing = writing
+        self._sees = sees
 
     @classmethod
     async def open(cls, url: str, *, max_size: int = 10, patience: float = 10.0) -> "Database":
@@ -76,14 +90,33 @@ class Database:
             url,
             min_size=0,
             max_size=max_size,
-            init=_codecs,
+            init=_prepare,
             reset=_nothing_to_reset,
+            connection_class=Walled,
             timeout=5,
             command_timeout=30,
             max_inactive_connection_lifetime=600,
             server_settings={"application_name": "castwarden-gateway", "timezone": "UTC"},
         )
-        return cls(pool, patience)
+        WRITABLE.set(1)
+        return cls(pool, patience, _Writing())
+
+    def of(self, tenant_id: UUID) -> "Database":
+        """Shows the rows of one tenant, and writes no others."""
+        return Database(self._pool, self._patience, self._writing, tenant_id.hex)
+
+    def of_all(self) -> "Database":
+        """Shows the rows of all tenants: for deliveries, reports, upkeep and the question who it is that asks."""
+        return Database(self._pool, self._patience, self._writing, ALL)
+
+    def of_none(self) -> "Database":
+        """As `open` gave it: for what concerns no tenant's rows."""
+        return Database(self._pool, self._patience, self._writing)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why PostgreSQL refused to write; None from when `wrote` says that it does again."""
+        return self._writing.refusal
 
     async def close(self) -> None:
         """Ends the connections, those in use once they are given back; after five seconds by force."""
@@ -97,7 +130,16 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside of any retry, for callers that have their own."""
         async with self._pool.acquire() as connection:
-            yield connection
+            wall = walled(connection)
+            if not wall.pooled:
+                await wall.show(self._sees)
+                yield connection
+            elif self._sees == NONE:
+                yield connection
+            else:
+                async with connection.transaction():
+                    await wall.show_until_commit(self._sees)
+                    yield connection
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` in one transaction, and again from the start when the connection is lost or rows contend.
@@ -117,7 +159,7 @@ class Database:
         pause = 0.02
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                async with self.connection() as connection:
                     return await work(connection)
             except DRIVER_ERRORS as error:
                 if isinstance(error, _REFUSED):
@@ -135,13 +177,13 @@ class Database:
         """A write of some size has just succeeded."""
         if self.refusal is not None:
             log.info("database_writes_again")
-        self.refusal = None
+        self._writing.refusal = None
         WRITABLE.set(1)
 
     def _refused(self, error: Exception) -> None:
         if self.refusal is None:
             log.error("database_refuses_writes", reason=str(error))
-        self.refusal = str(error) or type(error).__name__
+        self._writing.refusal = str(error) or type(error).__name__
         WRITABLE.set(0)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
@@ -162,8 +204,9 @@ async def _nothing_to_reset(_: "asyncpg.Connection[Record]") -> None:
     """Nobody leaves locks, cursors or settings behind; resetting them all would cost each call four statements."""
 
 
-async def _codecs(connection: "asyncpg.Connection[Record] | PoolConnectionProxy[Record]") -> None:
+async def _prepare(connection: "asyncpg.Connection[Record] | PoolConnectionProxy[Record]") -> None:
     """jsonb travels as Python objects. What is signed is stored as text or bytea, never as jsonb."""
+    await cast("Walled", connection).look_for_pooler()
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

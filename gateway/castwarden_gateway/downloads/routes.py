@@ -65,7 +65,8 @@ async def list_downloads(request: Request[Principal], query: DownloadQuery) -> A
 async def get_download(request: Request[Principal]) -> Reply:
     downloads = request.app[DOWNLOADS]
     job = downloads.get(request.principal.tenant, request.params["id"])
-    detail = {**downloads.view(job), "attempts": await request.app[ATTEMPTS].of(job.metadata.uid)}
+    attempts = await request.app[ATTEMPTS].of(request.principal.tenant.id, job.metadata.uid)
+    detail = {**downloads.view(job), "attempts": attempts}
     return Reply({"data": detail}, version=version_of(job))
 
 

@@ -2,6 +2,7 @@
 """The attempts of a download. Whoever asks has shown that the download is theirs."""
 
 from typing import Any
+from uuid import UUID
 
 from castwarden_gateway.db import Database, statements
 
@@ -12,6 +13,6 @@ class AttemptStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def of(self, uid: str) -> list[dict[str, Any]]:
+    async def of(self, tenant_id: UUID, uid: str) -> list[dict[str, Any]]:
         """Oldest first."""
-        return [dict(row) for row in await self._db.fetch(SQL.attempts, uid)]
+        return [dict(row) for row in await self._db.of(tenant_id).fetch(SQL.attempts, uid)]

@@ -100,13 +100,13 @@ class Feed:
 
     async def position(self, tenant_id: UUID, event_id: UUID) -> Position:
         """Of this event, or where it was."""
-        row = await self._db.fetchrow(SQL.position, tenant_id, event_id)
-        row = row or await self._db.fetchrow(SQL.nearest, tenant_id, event_id)
+        row = await self._db.of(tenant_id).fetchrow(SQL.position, tenant_id, event_id)
+        row = row or await self._db.of(tenant_id).fetchrow(SQL.nearest, tenant_id, event_id)
         return Position(row["xid"], row["id"]) if row else Position(0, _NIL)
 
     async def page(self, tenant_id: UUID, after: Position) -> tuple[list[Told], bool]:
         """What follows, and whether there is more to read at once."""
-        rows = await self._db.fetch(SQL.after, [tenant_id], [after.xid], [after.id], _PAGE)
+        rows = await self._db.of(tenant_id).fetch(SQL.after, [tenant_id], [after.xid], [after.id], _PAGE)
         told = _settled(rows)
         return told, len(told) == _PAGE
 
@@ -162,7 +162,7 @@ class Feed:
         """Tells what has come; the seconds until the next look is due."""
         self._woken.clear()
         tails = list(self._tails.items())
-        rows = await self._db.fetch(
+        rows = await self._db.of_all().fetch(
             SQL.after,
             [tenant_id for tenant_id, _ in tails],
             [tail.position.xid for _, tail in tails],

@@ -110,7 +110,7 @@ class EventStore:
         wild = wanted.type is not None and wanted.type.endswith("*")
         exact = None if wild else wanted.type
         prefix = wanted.type.removesuffix("*") if wanted.type is not None and wild else None
-        rows = await self._db.fetch(
+        rows = await self._db.of(tenant_id).fetch(
             SQL.page,
             tenant_id,
             before,
@@ -126,7 +126,7 @@ class EventStore:
         return [view(row) for row in rows]
 
     async def get(self, tenant_id: UUID, event_id: UUID) -> EventView | None:
-        row = await self._db.fetchrow(SQL.event, tenant_id, event_id)
+        row = await self._db.of(tenant_id).fetchrow(SQL.event, tenant_id, event_id)
         return view(row) if row else None
 
 

@@ -37,6 +37,7 @@ class Claims:
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._db = database
+        self._all = database.of_all()
         self._keyring = keyring
         self._held: set[Claim] = set()
 
@@ -47,11 +48,11 @@ class Claims:
         claim = Claim(tenant_id, digest, uuid4())
         wanted = (tenant_id, digest, method, path, request_hash, uuid7(), claim.owner, LEASE_SECONDS, LIFE_SECONDS)
         while True:
-            row = await self._db.fetchrow(SQL.claim, *wanted)
+            row = await self._db.of(tenant_id).fetchrow(SQL.claim, *wanted)
             if row is not None:
                 self._held.add(claim)
                 return Operation(claim, row["resumed"], row["operation_id"])
-            row = await self._db.fetchrow(SQL.found, tenant_id, digest)
+            row = await self._db.of(tenant_id).fetchrow(SQL.found, tenant_id, digest)
             if row is not None:  # else it was pruned in between
                 body = self._opened(row["body"], digest) if row["sealed"] else row["body"]
                 return Kept(row["request_hash"], row["status"], row["headers"], body)
@@ -60,7 +61,8 @@ class Claims:
         """Records the answer; False when another run has taken over."""
         kept = self._keyring.seal(body.decode(), claim.digest) if secret else body
         key = (claim.tenant_id, claim.digest, claim.owner)
-        return await self._db.fetchval(SQL.finish, *key, status, dict(headers), kept, secret) is not None
+        values = (*key, status, dict(headers), kept, secret)
+        return await self._db.of(claim.tenant_id).fetchval(SQL.finish, *values) is not None
 
     def let_go(self, claim: Claim) -> None:
         """The run has ended, however: its lease is no longer kept."""
@@ -69,7 +71,7 @@ class Claims:
     async def release(self, claim: Claim) -> None:
         """The run ended without an answer to keep: the next one need not wait."""
         try:
-            await self._db.execute(SQL.release, claim.tenant_id, claim.digest, claim.owner)
+            await self._db.of(claim.tenant_id).execute(SQL.release, claim.tenant_id, claim.digest, claim.owner)
         except DatabaseUnavailable:
             log.warning("idempotency_key_not_released")  # its lease runs out
 
@@ -90,19 +92,19 @@ class Claims:
 
     async def tidy(self) -> None:
         """Forgets what is older than a day, and seals with the newest key what an older one sealed."""
-        while await self._db.execute(SQL.prune, LIFE_SECONDS, _PRUNED_AT_ONCE) == f"DELETE {_PRUNED_AT_ONCE}":
+        while await self._all.execute(SQL.prune, LIFE_SECONDS, _PRUNED_AT_ONCE) == f"DELETE {_PRUNED_AT_ONCE}":
             pass
-        for row in await self._db.fetch(SQL.sealed_bodies):
+        for row in await self._all.fetch(SQL.sealed_bodies):
             if self._keyring.is_current(row["body"]):
                 continue
             if body := self._opened(row["body"], row["digest"]):
                 anew = self._keyring.seal(body.decode(), row["digest"])
-                await self._db.execute(SQL.reseal, row["tenant_id"], row["digest"], row["owner"], anew, row["body"])
+                await self._all.execute(SQL.reseal, row["tenant_id"], row["digest"], row["owner"], anew, row["body"])
 
     async def _renew(self) -> None:
         held = list(self._held)
         columns = [claim.tenant_id for claim in held], [claim.digest for claim in held], [claim.owner for claim in held]
-        await self._db.execute(SQL.renew, *columns, LEASE_SECONDS)
+        await self._all.execute(SQL.renew, *columns, LEASE_SECONDS)
 
     def _opened(self, sealed: bytes, digest: bytes) -> bytes:
         """The body in the clear; empty when no key of the keyring opens it any more."""

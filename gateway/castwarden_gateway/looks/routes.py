@@ -66,11 +66,11 @@ class MeasurementsView(TypedDict):
 )
 async def get_thumbnail(request: Request[Principal]) -> web.Response:
     """The newest picture of the stream. Small, as JPEG; `Last-Modified` says when it was seen."""
-    looks, uid = request.app[LOOKS], _uid(request)
-    at = await looks.thumbnail_at(uid)
+    looks, uid, tenant_id = request.app[LOOKS], _uid(request), request.principal.tenant.id
+    at = await looks.thumbnail_at(tenant_id, uid)
     if at is not None and (headers := _unchanged(request, uid, at)) is not None:
         return web.Response(status=304, headers=headers)
-    found = None if at is None else await looks.thumbnail(uid)
+    found = None if at is None else await looks.thumbnail(tenant_id, uid)
     if found is None:
         raise NoThumbnail("A worker sends one within half a minute of its first picture.")
     headers = _headers(uid, found.at) | {"X-Content-Type-Options": "nosniff"}
@@ -86,7 +86,7 @@ async def get_thumbnail(request: Request[Principal]) -> web.Response:
 async def get_measurements(request: Request[Principal]) -> Any:
     """What was measured in the last ten minutes."""
     uid = _uid(request)
-    found = await request.app[LOOKS].measurements(uid)
+    found = await request.app[LOOKS].measurements(request.principal.tenant.id, uid)
     if found is None:
         raise NoMeasurements("A worker sends some within half a minute of its start.")
     if (headers := _unchanged(request, uid, found.taken_at)) is not None:

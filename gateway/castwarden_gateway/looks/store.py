@@ -6,12 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from castwarden_model.messages import WIDEST_THUMBNAIL, Look
 
 from castwarden_gateway.db import Database, DatabaseUnavailable, statements
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.looks.jpeg import NotAJpeg, dimensions
+from castwarden_gateway.tenants.bootstrap import Tenants
 
 SQL = statements(__file__)
 _KEEP = timedelta(days=7)
@@ -38,8 +40,10 @@ class Measurements:
 class LookStore:
     """`keep` what workers send, read it back by uid. `run` drops what belongs to nobody any more."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tenants: Tenants) -> None:
         self._db = database
+        self._tenants = tenants
+        self._all = database.of_all()
         self._gone: asyncio.Queue[str] = asyncio.Queue()
 
     async def keep(self, look: Look) -> None:
@@ -47,22 +51,23 @@ class LookStore:
         if look.thumbnail is not None:
             _check(look.thumbnail)
         strip = [point.model_dump(mode="json", exclude_none=True) for point in look.strip]
-        values = (look.resource.uid, look.epoch, look.taken_at, look.thumbnail, strip)
-        epoch = await self._db.fetchval(SQL.keep, *values)
+        tenant = await self._tenants.of_namespace(look.resource.namespace)
+        values = (look.resource.uid, look.epoch, look.taken_at, look.thumbnail, strip, tenant.id)
+        epoch = await self._all.fetchval(SQL.keep, *values)
         if epoch is not None and epoch > look.epoch:
             raise Fenced(f"epoch {look.epoch} is over")
 
-    async def thumbnail_at(self, uid: str) -> datetime | None:
+    async def thumbnail_at(self, tenant_id: UUID, uid: str) -> datetime | None:
         """When the thumbnail was seen; None when there is none."""
-        at: datetime | None = await self._db.fetchval(SQL.thumbnail_at, uid)
+        at: datetime | None = await self._db.of(tenant_id).fetchval(SQL.thumbnail_at, uid)
         return at
 
-    async def thumbnail(self, uid: str) -> Thumbnail | None:
-        row = await self._db.fetchrow(SQL.thumbnail, uid)
+    async def thumbnail(self, tenant_id: UUID, uid: str) -> Thumbnail | None:
+        row = await self._db.of(tenant_id).fetchrow(SQL.thumbnail, uid)
         return None if row is None else Thumbnail(row["thumbnail"], row["at"])
 
-    async def measurements(self, uid: str) -> Measurements | None:
-        row = await self._db.fetchrow(SQL.measurements, uid)
+    async def measurements(self, tenant_id: UUID, uid: str) -> Measurements | None:
+        row = await self._db.of(tenant_id).fetchrow(SQL.measurements, uid)
         return None if row is None else Measurements(row["taken_at"], row["strip"])
 
     def forget(self, uid: str) -> None:
@@ -82,7 +87,7 @@ class LookStore:
             while not self._gone.empty():
                 gone.append(self._gone.get_nowait())
             try:
-                await self._db.execute(SQL.drop, gone)
+                await self._all.execute(SQL.drop, gone)
                 gone = []
             except DatabaseUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -90,7 +95,7 @@ class LookStore:
     async def _prune(self) -> None:
         while True:
             with suppress(DatabaseUnavailable):
-                await self._db.execute(SQL.prune, _KEEP)
+                await self._all.execute(SQL.prune, _KEEP)
             await asyncio.sleep(_PRUNE_SECONDS)
 
 

@@ -78,6 +78,7 @@ class TenantStore:
     def __init__(self, database: Database, max_monitors: int) -> None:
         """`max_monitors` is what a new tenant may have when nobody says otherwise."""
         self._db = database
+        self._all = database.of_all()
         self._max_monitors = max_monitors
 
     async def create(
@@ -85,30 +86,30 @@ class TenantStore:
     ) -> Tenant | None:
         """The new tenant, or None when the slug or the namespace is taken."""
         allowed = self._max_monitors if max_monitors is None else max_monitors
-        row = await self._db.fetchrow(SQL.insert_tenant, id_ or uuid7(), slug, name, namespace, allowed)
+        row = await self._all.fetchrow(SQL.insert_tenant, id_ or uuid7(), slug, name, namespace, allowed)
         return _tenant(row) if row else None
 
     async def by_slug(self, slug: str) -> Tenant | None:
-        row = await self._db.fetchrow(SQL.tenant_by_slug, slug)
+        row = await self._all.fetchrow(SQL.tenant_by_slug, slug)
         return _tenant(row) if row else None
 
     async def by_namespace(self, namespace: str) -> Tenant | None:
-        row = await self._db.fetchrow(SQL.tenant_by_namespace, namespace)
+        row = await self._all.fetchrow(SQL.tenant_by_namespace, namespace)
         return _tenant(row) if row else None
 
     async def page(self, before: UUID | None, limit: int) -> list[Tenant]:
-        return [_tenant(row) for row in await self._db.fetch(SQL.tenants, before, limit)]
+        return [_tenant(row) for row in await self._all.fetch(SQL.tenants, before, limit)]
 
     async def has_keys(self, tenant_id: UUID) -> bool:
-        return bool(await self._db.fetchval(SQL.has_keys, tenant_id))
+        return bool(await self._db.of(tenant_id).fetchval(SQL.has_keys, tenant_id))
 
     async def count_keys(self, tenant_id: UUID) -> int:
         """How many keys work now."""
-        return int(await self._db.fetchval(SQL.count_keys, tenant_id))
+        return int(await self._db.of(tenant_id).fetchval(SQL.count_keys, tenant_id))
 
     async def add_key(self, tenant_id: UUID, key: str, new: NewKey) -> KeyRow | None:
         """Stores a key's hash. None when exactly this key exists already."""
-        row = await self._db.fetchrow(
+        row = await self._db.of(tenant_id).fetchrow(
             SQL.insert_key,
             new.id,
             tenant_id,
@@ -124,12 +125,12 @@ class TenantStore:
 
     async def remake_key(self, tenant_id: UUID, key_id: UUID, key: str) -> KeyRow | None:
         """Another key in the place of one that nobody has ever seen, for its maker died; None when there is none."""
-        row = await self._db.fetchrow(SQL.remake_key, tenant_id, key_id, hash_of(key), shown_prefix(key))
+        row = await self._db.of(tenant_id).fetchrow(SQL.remake_key, tenant_id, key_id, hash_of(key), shown_prefix(key))
         return _key(row) if row else None
 
     async def principal(self, key_hash: str) -> tuple[Principal, datetime | None] | None:
         """Who holds this key, and when it expires; None for unknown, expired and revoked keys."""
-        row = await self._db.fetchrow(SQL.key_by_hash, key_hash)
+        row = await self._all.fetchrow(SQL.key_by_hash, key_hash)
         if row is None:
             return None
         found = Principal(
@@ -138,16 +139,16 @@ class TenantStore:
         return found, row["expires_at"]
 
     async def keys(self, tenant_id: UUID, before: UUID | None, limit: int) -> list[KeyRow]:
-        return [_key(row) for row in await self._db.fetch(SQL.keys, tenant_id, before, limit)]
+        return [_key(row) for row in await self._db.of(tenant_id).fetch(SQL.keys, tenant_id, before, limit)]
 
     async def revoke(self, tenant_id: UUID, key_id: UUID) -> str | None:
         """The revoked key's hash; None when the tenant has no such key."""
-        found: str | None = await self._db.fetchval(SQL.revoke_key, tenant_id, key_id)
+        found: str | None = await self._db.of(tenant_id).fetchval(SQL.revoke_key, tenant_id, key_id)
         return found
 
     async def touch(self, used: Iterable[UUID]) -> None:
         """Notes that these keys have just been used."""
-        await self._db.execute(SQL.touch_keys, list(used))
+        await self._all.execute(SQL.touch_keys, list(used))
 
 
 def _tenant(row: Record) -> Tenant:

@@ -41,6 +41,7 @@ async def _partition(connection: Connection, today: date, retention_days: int) -
         await connection.execute(
             f"create table {_name(day)} partition of webhook_attempts for values from ('{first}') to ('{last}')"
         )
+        await connection.execute(f"call wall_off('{_name(day)}')")
     oldest = _name(today - timedelta(days=retention_days))
     for name in existing:
         if _PARTITION.fullmatch(name) and name < oldest:

@@ -67,16 +67,20 @@ class Webhooks:
         """The row and the secret, which is never told again."""
         self.check(wanted.url)
         sealed, values = self._signer.seal(new_secret(), tenant_id), wanted.model_dump()
-        row = await self._database.retry(
+        row = await self._database.of(tenant_id).retry(
             lambda connection: store.insert_endpoint(connection, tenant_id, operation.id, sealed, values)
         )
         return row, self._signer.keyring.open(row["secret"], tenant_id.bytes)  # of the run that inserted it
 
     async def endpoints(self, tenant_id: UUID, before: UUID | None, limit: int) -> list[Record]:
-        return await self._database.retry(lambda connection: store.endpoints(connection, tenant_id, before, limit))
+        return await self._database.of(tenant_id).retry(
+            lambda connection: store.endpoints(connection, tenant_id, before, limit)
+        )
 
     async def endpoint(self, tenant_id: UUID, id_: UUID) -> Record:
-        return _found(await self._database.retry(lambda connection: store.endpoint(connection, tenant_id, id_)))
+        return _found(
+            await self._database.of(tenant_id).retry(lambda connection: store.endpoint(connection, tenant_id, id_))
+        )
 
     async def update(
         self, tenant_id: UUID, id_: UUID, patch: EndpointPatch, if_match: IfMatch, operation: Operation
@@ -93,7 +97,7 @@ class Webhooks:
             if_match.require(version_of(found))
             return _found(await store.update_endpoint(connection, tenant_id, id_, changes))
 
-        return await self._database.run(work)
+        return await self._database.of(tenant_id).run(work)
 
     async def delete(self, tenant_id: UUID, id_: UUID, if_match: IfMatch) -> None:
         async def work(connection: Connection) -> None:
@@ -102,19 +106,19 @@ class Webhooks:
             await store.delete_endpoint(connection, tenant_id, id_)
 
         await self._refuse_bound(tenant_id, id_, "Remove webhookUrl from the Monitor instead.")
-        await self._database.run(work)
+        await self._database.of(tenant_id).run(work)
 
     async def ping(self, tenant_id: UUID, id_: UUID, operation: Operation) -> Answer:
         """Sends a `webhook.ping` once and says what came of it; nothing is stored."""
         row = await self.endpoint(tenant_id, id_)
-        key = await self._database.retry(lambda connection: store.signing_key(connection, tenant_id))
+        key = await self._database.of(tenant_id).retry(lambda connection: store.signing_key(connection, tenant_id))
         answer, _ = await attempt(self._session, self._signer, _ping(tenant_id, row, key, operation.id))
         return answer
 
     async def deliveries(
         self, tenant_id: UUID, endpoint_id: UUID | None, state: str | None, before: UUID | None, limit: int
     ) -> list[Record]:
-        return await self._database.retry(
+        return await self._database.of(tenant_id).retry(
             lambda connection: store.deliveries(connection, tenant_id, endpoint_id, state, before, limit)
         )
 
@@ -125,7 +129,7 @@ class Webhooks:
             row = _found(await store.delivery(connection, tenant_id, id_))
             return row, await store.attempts(connection, tenant_id, id_)
 
-        return await self._database.retry(work)
+        return await self._database.of(tenant_id).retry(work)
 
     async def resend(self, tenant_id: UUID, id_: UUID, operation: Operation) -> Record:
         """Sends it again; the row of the delivery under which it goes out."""
@@ -139,7 +143,7 @@ class Webhooks:
             sent_as = UUID(await operation.once(connection, again))
             return _found(await store.delivery(connection, tenant_id, sent_as))
 
-        return await self._database.run(work)
+        return await self._database.of(tenant_id).run(work)
 
     async def recover(self, tenant_id: UUID, endpoint_id: UUID, since: datetime, operation: Operation) -> int:
         """Puts the endpoint's dead deliveries since then back into the queue; how many those are."""
@@ -151,13 +155,13 @@ class Webhooks:
 
             return await operation.once(connection, revive)
 
-        return await self._database.run(work)
+        return await self._database.of(tenant_id).run(work)
 
     async def signing_key(self, tenant_id: UUID) -> tuple[str, Record | None]:
         """Where the key of Monitors' webhookUrls comes from, and its row when it is the tenant's own."""
         if self._signer.installation_key is not None:
             return "installation", None
-        row = await self._database.retry(lambda connection: store.signing_key(connection, tenant_id))
+        row = await self._database.of(tenant_id).retry(lambda connection: store.signing_key(connection, tenant_id))
         return ("none" if row is None else "tenant"), row
 
     async def show_signing_key(self, tenant_id: UUID, rotate: bool, operation: Operation) -> tuple[str, datetime]:
@@ -175,7 +179,7 @@ class Webhooks:
             shown = await operation.once(connection, show)
             return await store.signing_key(connection, tenant_id) if shown else None
 
-        row = await self._database.run(work)
+        row = await self._database.of(tenant_id).run(work)
         if row is None:
             raise KeyAlreadyShown('It is shown once. Send {"rotate": true} for a new one.')
         return keyring.open(row["secret"], tenant_id.bytes), row["created_at"]

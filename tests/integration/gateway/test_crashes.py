@@ -19,6 +19,7 @@ from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import Api
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.plugins.databases import see_all
 
 KEPT = (
     "select id, tenant_id, name, scopes, revoked_at from api_keys",
@@ -155,7 +156,7 @@ def test_every_route_that_takes_a_key_is_crashed_here() -> None:
 async def test_a_repeat_after_a_crash_is_answered_and_changes_nothing_more(
     api: Api, kube_api: KubeDouble, gateway: Gateway, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     world = World(api, kube_api, connection)
     for number, case in enumerate(CASES):
         path = case.path.replace("{id}", await case.before(world) if case.before else "")
@@ -186,7 +187,7 @@ async def dies(*_: object) -> bool:
 async def test_the_secrets_told_after_a_crash_are_those_that_hold(
     api: Api, gateway: Gateway, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
 
     async def told_after_a_crash(path: str, body: Any) -> Any:
         keyed = api.with_headers(Idempotency_Key=path)
@@ -212,7 +213,7 @@ async def test_the_secrets_told_after_a_crash_are_those_that_hold(
 async def test_a_lost_update_is_not_hidden_by_a_repeat_after_a_crash(
     api: Api, gateway: Gateway, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     made = await api.post("/api/v1/monitors", {"stream_url": "https://cdn.example.com/a.m3u8"})
     path = f"/api/v1/monitors/{made.data['monitor_id']}"
     headers = {"Idempotency-Key": "k", "If-Match": made.headers["ETag"]}

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import aiohttp
-import asyncpg
 import pytest
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from tests.integration.gateway.conftest import PATIENCE, Api, Gateways, inside, monitor, ref_of
 from tests.integration.gateway.kube_double import KubeDouble, Object
+from tests.plugins.databases import see_all
 
 PATH = "/internal/v1/extractions"
 QUARTER_BACK = "update extraction_buckets set at = at - interval '15 minutes'"
@@ -33,7 +33,7 @@ async def obj(gateway: Gateway, kube_api: KubeDouble) -> Object:
 @pytest.fixture
 async def databases(database_url: str) -> AsyncIterator[list[Database]]:
     """As two gateways have them."""
-    both = [await Database.open(database_url) for _ in range(2)]
+    both = [(await Database.open(database_url)).of_all() for _ in range(2)]
     yield both
     for database in both:
         await database.close()
@@ -126,7 +126,7 @@ async def test_a_site_is_a_host_name(internal: Api, obj: Object, site: str) -> N
 
 
 async def test_a_database_that_cannot_count_is_no_refusal(internal: Api, obj: Object, database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     await connection.execute(
         "create function full_disk() returns trigger language plpgsql as $$"
         " begin raise exception 'no space' using errcode = 'disk_full'; end $$;"

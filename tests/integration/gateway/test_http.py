@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 import castwarden_gateway
 import pytest
 from castwarden_base.waiting import wait_until
@@ -17,6 +16,7 @@ from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import KEY, PATIENCE, Answer, Api, Gateways
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.plugins.databases import see_all
 
 SQL_FILES = [
     path for path in sorted(Path(castwarden_gateway.__file__).parent.rglob("*.sql")) if path.parent.name != "migrations"
@@ -25,7 +25,7 @@ SQL_FILES = [
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 async def test_every_statement_can_be_prepared_on_the_migrated_database(path: Path, database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     for name, sql in Statements(path).by_name.items():
         assert await connection.prepare(sql), name
     await connection.close()
@@ -112,7 +112,7 @@ async def test_every_route_demands_a_credential(gateway: Gateway, session: aioht
 
 async def test_readiness_follows_the_database(gateway: Gateway, api: Api, database_url: str) -> None:
     assert (await api.get("/readyz")).status == 200
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     await connection.execute("update schema_migrations set sha256 = 'changed' where version = 1")
 
     async def reason() -> str:

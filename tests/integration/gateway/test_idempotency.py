@@ -17,6 +17,7 @@ from castwarden_gateway.http.claims import Claims
 from tests.integration.gateway.conftest import PATIENCE, Api, Gateways, public
 from tests.integration.gateway.gateway_process import gateway_process
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.plugins.databases import see_all
 
 MONITORS = "/api/v1/monitors"
 BODY = {"stream_url": "https://cdn.example.com/a.m3u8"}
@@ -27,7 +28,7 @@ def keyed(api: Api, key: str = "first") -> Api:
 
 
 async def execute(database_url: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     try:
         return await connection.fetch(statement)
     finally:

@@ -15,12 +15,13 @@ from castwarden_gateway.http import buckets
 from castwarden_gateway.http.buckets import OPEN, Buckets
 
 from tests.integration.gateway.conftest import PATIENCE, Gateways, public
+from tests.plugins.databases import see_all
 
 
 @asynccontextmanager
 async def limiter(url: str) -> AsyncIterator[Buckets]:
     """What one gateway has of the buckets."""
-    database = await Database.open(url, max_size=2)
+    database = (await Database.open(url, max_size=2)).of_all()
     found = Buckets(database)
     running = asyncio.create_task(found.run())
     try:
@@ -48,7 +49,7 @@ async def passed(limiter: Buckets, key: UUID, requests: int, limit: int, window:
 
 
 async def tokens(url: str, key: UUID) -> float:
-    connection = await asyncpg.connect(url)
+    connection = await see_all(url)
     try:
         return float(await connection.fetchval("select tokens from rate_buckets where key = $1", key) or 0)
     finally:

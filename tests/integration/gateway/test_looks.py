@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import aiohttp
-import asyncpg
 import av
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from castwarden_gateway.looks.store import LookStore
 from tests.integration.gateway.conftest import PATIENCE, Api, monitor, ref_of
 from tests.integration.gateway.kube_double import KubeDouble, Object
 from tests.integration.gateway.test_tenants import other_tenant
+from tests.plugins.databases import see_all
 
 LOOKS = "/internal/v1/looks"
 MONITOR = "/api/v1/monitors/one"
@@ -186,7 +186,7 @@ async def test_a_look_goes_with_its_resource_and_one_made_anew_has_none(
     await put(internal, look(obj, picture=jpeg()))
     kube_api.remove("monitors", "default", "one")
     anew = kube_api.put("monitors", monitor("one"))["metadata"]["uid"]
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
 
     async def dropped() -> bool:
         there = gateway.resources.monitors.get("default", "one")
@@ -205,7 +205,7 @@ async def test_a_look_that_nobody_has_renewed_for_a_week_is_dropped(
     await wait_until(lambda: gateway.resources.monitors.get("default", "other"), PATIENCE)
     await put(internal, look(obj))
     await put(internal, look(other))
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     renewed = "update looks set updated_at = now() - $2::interval where uid = $1"
     await connection.execute(renewed, obj["metadata"]["uid"], timedelta(days=7, minutes=1))
     await connection.execute(renewed, other["metadata"]["uid"], timedelta(days=6, hours=23))
@@ -213,7 +213,7 @@ async def test_a_look_that_nobody_has_renewed_for_a_week_is_dropped(
     async def dropped() -> bool:
         return bool(await connection.fetchval(COUNT) == 1)
 
-    pruning = asyncio.create_task(LookStore(gateway.database).run())
+    pruning = asyncio.create_task(LookStore(gateway.database, gateway._tenants).run())
     await wait_until(dropped, PATIENCE)
     pruning.cancel()
     await asyncio.gather(pruning, return_exceptions=True)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from castwarden_base.ids import uuid7
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
@@ -15,6 +14,7 @@ from castwarden_gateway.tables import PUBLIC_ROUTES
 
 from tests.integration.gateway.conftest import PATIENCE, Api
 from tests.integration.gateway.kube_double import KubeDouble, Object
+from tests.plugins.databases import see_all
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
 _NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -152,7 +152,7 @@ def test_every_list_with_pages_is_read_here() -> None:
 async def test_pages_stay_right_while_rows_come_and_go(
     gateway: Gateway, api: Api, kube_api: KubeDouble, database_url: str
 ) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     tenant = await connection.fetchval("select id from tenants")
     things = Things(gateway, kube_api, connection, tenant)
     await things.prepare()

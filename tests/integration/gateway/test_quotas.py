@@ -2,10 +2,10 @@
 """What one tenant may have, so that there is something left for the others."""
 
 import aiohttp
-import asyncpg
 
 from tests.integration.gateway.conftest import Api, Gateways, public
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.plugins.databases import see_all
 
 
 async def test_a_tenant_has_no_more_channels_than_it_may_have(
@@ -35,7 +35,7 @@ async def test_a_tenant_has_no_more_unfinished_downloads_than_it_may_have(
 
 
 async def test_a_tenant_has_no_more_active_keys_than_it_may_have(api: Api, database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     await connection.execute(
         """insert into api_keys (id, tenant_id, name, key_hash, key_prefix, scopes)
         select gen_random_uuid(), tenants.id, 'one of many', number::text, '', '{*}'

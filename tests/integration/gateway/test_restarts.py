@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 import pytest
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
@@ -20,6 +19,7 @@ from castwarden_local.postgres import Postgres
 
 from tests.integration.gateway.conftest import KEY, PATIENCE, Api, Gateways, inside, monitor, public, report, transition
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.plugins.databases import see_all
 
 
 async def test_a_broken_watch_is_resumed_without_a_new_list(gateway: Gateway, kube_api: KubeDouble) -> None:
@@ -168,7 +168,7 @@ async def test_a_wrong_setting_ends_the_process_with_one_clear_line(empty_databa
 
 async def test_the_pool_survives_connections_that_are_ended_under_it(api: Api, database_url: str) -> None:
     assert (await api.get("/api/v1/events")).status == 200
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     await connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"

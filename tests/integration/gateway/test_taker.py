@@ -34,7 +34,7 @@ def of(resource: Monitor, **facts: Any) -> Report:
 
 @asynccontextmanager
 async def working(database_url: str) -> AsyncIterator[tuple[Taker, Database]]:
-    database = await Database.open(database_url)
+    database = (await Database.open(database_url)).of_all()
     taker = Taker(database, Tenants(TenantStore(database, 10)), lambda known: None)
     task = asyncio.create_task(taker.run())
     yield taker, database

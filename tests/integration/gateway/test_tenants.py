@@ -3,12 +3,12 @@ import re
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 from castwarden_gateway.app import Gateway
 
 from tests.integration.gateway.conftest import KEY, Api, Gateways, monitor, public, report
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.plugins.databases import see_all
 
 CALLS: dict[str, list[tuple[str, str, Any]]] = {
     "/api/v1/monitors": [
@@ -105,7 +105,7 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(api: Api, database_url: 
     listed = (await api.get("/api/v1/api_keys")).data
     assert len(listed) == 2
     assert all("key" not in row and "key_hash" not in row for row in listed)
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     stored = [str(dict(row)) for row in await connection.fetch("select * from api_keys")]
     await connection.close()
     assert len(stored) == 2
@@ -131,7 +131,7 @@ async def test_an_expired_key_is_refused_and_an_expiry_in_the_past_is_not_accept
     body = {"name": "app", "expires_at": "2020-01-01T00:00:00Z"}
     assert (await api.post("/api/v1/api_keys", body)).pointers == ["/expires_at"]
     made = (await api.post("/api/v1/api_keys", {**body, "expires_at": "2099-01-01T00:00:00Z"})).data
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     await connection.execute("update api_keys set expires_at = now() - interval '1 second' where name = 'app'")
     await connection.close()
     assert (await api.with_key(made["key"]).get("/api/v1/monitors")).status == 401

@@ -12,6 +12,7 @@ from castwarden_gateway.db import Database, DatabaseUnwritable, pool
 
 from tests.integration.gateway.conftest import PATIENCE, Api, monitor, report, transition
 from tests.integration.gateway.kube_double import KubeDouble, Object
+from tests.plugins.databases import see_all
 
 FULL = """
 create function full_disk() returns trigger language plpgsql as $$
@@ -30,7 +31,7 @@ select pg_terminate_backend(pid) from pg_stat_activity where datname = current_d
 
 @pytest.fixture
 async def admin(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     yield connection
     await connection.close()
 
@@ -86,7 +87,7 @@ async def test_a_read_is_answered_while_nothing_can_be_written(
     database_url: str, admin: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await admin.execute(FULL)
-    database = await Database.open(database_url)
+    database = (await Database.open(database_url)).of_all()
     with pytest.raises(DatabaseUnwritable, match="No space left"):
         await database.execute("insert into reports (id, uid) values (gen_random_uuid(), 'x')")
     assert await database.fetchval("select 1") == 1
@@ -98,7 +99,7 @@ async def test_closing_does_not_wait_for_ever_for_a_connection_in_use(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_CLOSE_SECONDS", 0.05)
-    database = await Database.open(database_url)
+    database = (await Database.open(database_url)).of_all()
     begun = asyncio.Event()
 
     async def work() -> None:

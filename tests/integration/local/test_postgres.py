@@ -55,6 +55,22 @@ async def test_a_killed_server_comes_back_with_what_was_committed(postgres: Post
     assert await ask(postgres, "SELECT answer FROM kept") == 42
 
 
+async def test_the_databases_login_is_bound_by_row_level_security_and_takes_over_what_a_superuser_made(
+    postgres: Postgres,
+) -> None:
+    superuser = postgres.url("castwarden").replace("castwarden@", "postgres@")
+    connection = await asyncpg.connect(superuser)
+    await connection.execute("alter database castwarden owner to postgres")
+    await connection.execute("create table kept (x int); create function one() returns int language sql as 'select 1'")
+    await connection.close()
+    await postgres.stop()
+    await postgres.start()
+    assert await ask(postgres, "select rolsuper or rolbypassrls from pg_roles where rolname = current_user") is False
+    await ask(postgres, "alter table kept add column y int")
+    await ask(postgres, "drop function one()")
+    await ask(postgres, "create table also_new ()")
+
+
 async def test_data_outlives_a_stop(folder: Path) -> None:
     for expected in (None, "kept"):
         server = Postgres(folder, folder / "logs")

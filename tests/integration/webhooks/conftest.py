@@ -150,7 +150,7 @@ class Receiver:
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url)
-    yield database
+    yield database.of_all()
     await database.close()
 
 

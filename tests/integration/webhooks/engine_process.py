@@ -18,7 +18,7 @@ from tests.integration.webhooks.conftest import KEYRING_KEY, LOOPBACK, QUICK
 async def main(url: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    database = await Database.open(url)
+    database = (await Database.open(url)).of_all()
     async with delivery_session(LOOPBACK, 100) as session:
         engine = DeliveryEngine(database, session, Signer(Keyring([KEYRING_KEY])), replace(QUICK, max_in_flight=64))
         await engine.start()

@@ -146,7 +146,7 @@ async def test_a_killed_postgresql_is_waited_for_and_no_event_is_lost(
     try:
         url = postgres.url("castwarden")
         await migrate(url)
-        database = await Database.open(url)
+        database = (await Database.open(url)).of_all()
         bench = Bench(database, Signer(Keyring([KEYRING_KEY])))
         await bench.add_tenant()
         hook = await receiver()

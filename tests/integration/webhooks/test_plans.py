@@ -11,13 +11,15 @@ import pytest
 from castwarden_gateway.db.sql import Statements
 from castwarden_gateway.webhooks import claim, flush, store
 
+from tests.plugins.databases import see_all
+
 FILES = sorted(Path(castwarden_gateway.webhooks.__file__).parent.glob("*.sql"))
 STATEMENTS = [(path.stem, name, sql) for path in FILES for name, sql in Statements(path).by_name.items()]
 
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(database_url)
+    connection = await see_all(database_url)
     yield connection
     await connection.close()
 
