@@ -175,6 +175,7 @@ class Gateway:
         while True:
             try:
                 await bootstrap(self._store, settings)
+                self._authenticator.forget_unknown()
                 await adopt(self.database.of_all())
                 if await self.database.retry(ignored):
                     log.warning("row_level_security_ignored", reason="this login is a superuser or has BYPASSRLS")

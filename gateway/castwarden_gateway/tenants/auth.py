@@ -82,6 +82,10 @@ class Authenticator:
         """A key was revoked: it stops working at once in this process."""
         self._keys.pop(key_hash, None)
 
+    def forget_unknown(self) -> None:
+        """The first key has been made: who came with it before that is no longer a stranger."""
+        self._keys = {key: known for key, known in self._keys.items() if known.principal}
+
     def rate(self, limit: int | None, window: int | None) -> Rate:
         """The rate of a key that has this limit and window, where None means the installation's."""
         return self._limit if limit is None else limit, window or self._window

@@ -51,6 +51,10 @@ class Api:
     def with_key(self, key: str) -> "Api":
         return Api(self._session, self._url, {"Authorization": f"Bearer {key}"})
 
+    @property
+    def key(self) -> str:
+        return self._headers["Authorization"].removeprefix("Bearer ")
+
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
         async with self._session.request(
             method, self._url + path, json=body, headers={**self._headers, **options.pop("headers", {})}, **options

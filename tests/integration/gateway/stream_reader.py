@@ -14,6 +14,7 @@ from castwarden_base.ids import uuid7
 from castwarden_base.waiting import wait_until
 
 from tests.integration.gateway.conftest import KEY, PATIENCE, Listening
+from tests.plugins.databases import see_all
 
 STREAM = "/api/v1/events/stream"
 
@@ -79,7 +80,7 @@ class Events:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        connection = await asyncpg.connect(self._url)
+        connection = await see_all(self._url)
         try:
             yield connection
         finally:
