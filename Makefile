@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for each thing. `make` alone lists them.
-.PHONY: help venv demo test check format crds docs accuracy bench bench-stream lock fuzz api-fuzz clean
+.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-stream lock fuzz api-fuzz clean
 BIN := .venv/bin
 
 help: ## list the commands
@@ -36,9 +36,11 @@ docs: venv ## write the generated parts of docs/
 accuracy: venv ## play the labelled corpus and say how right the checks are, beside FFmpeg (ARGS="--only black")
 	@$(BIN)/python -m tests.accuracy $(ARGS)
 
-bench: bench-stream ## print the figures, as ratios against well-known things in the same run
-	$(BIN)/python -m bench.gateway
+bench: bench-stream bench-gateway ## print the figures, as ratios against well-known things in the same run
 	$(BIN)/python -m bench.standin
+
+bench-gateway: venv ## how soon and how cheaply events are delivered and requests answered, beside bare aiohttp (ARGS=--small)
+	$(BIN)/python -m bench.gateway $(ARGS)
 
 bench-stream: venv ## what watching streams costs and how soon it tells, beside ffmpeg in the same run
 	$(BIN)/python -m bench.stream

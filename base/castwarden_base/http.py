@@ -176,14 +176,15 @@ def _is_numeric(host: str) -> bool:
     return True
 
 
-def _reason(text: str, allow: tuple[Network, ...]) -> str | None:
+def address_refusal(text: str, allow: tuple[Network, ...]) -> str | None:
+    """Why no socket may be made to an address, as a resolver spells it; None when one may be."""
     address = parse_address(text)
     return "unreadable address" if address is None else refusal(address, allow)
 
 
 def _guarded_socket(info: _AddrInfo, allow: tuple[Network, ...]) -> socket.socket:
     family, kind, proto, _, sockaddr = info
-    if reason := _reason(sockaddr[0], allow):
+    if reason := address_refusal(sockaddr[0], allow):
         raise BlockedAddress(f"{sockaddr[0]}: {reason}")
     return socket.socket(family, kind, proto)
 
@@ -214,10 +215,10 @@ class _GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
-        reachable = [result for result in found if not _reason(result["host"], self._allow)]
+        reachable = [result for result in found if not address_refusal(result["host"], self._allow)]
         if found and not reachable:
             address = found[0]["host"]
-            raise BlockedAddress(f"{host} leads to {address}: {_reason(address, self._allow)}")
+            raise BlockedAddress(f"{host} leads to {address}: {address_refusal(address, self._allow)}")
         return reachable
 
     async def close(self) -> None:

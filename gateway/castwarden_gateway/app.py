@@ -72,7 +72,7 @@ from castwarden_gateway.tenants.store import TenantStore
 from castwarden_gateway.webhooks.engine import DeliveryEngine
 from castwarden_gateway.webhooks.routes import WEBHOOKS
 from castwarden_gateway.webhooks.secrets import Keyring
-from castwarden_gateway.webhooks.send import delivery_session
+from castwarden_gateway.webhooks.send import delivery_client
 from castwarden_gateway.webhooks.service import Webhooks
 from castwarden_gateway.webhooks.signing import Signer
 
@@ -105,11 +105,11 @@ class Gateway:
         settings, resources = self.settings, self.resources
         self.database = await Database.open(settings.database_url, max_size=settings.database_pool)
         everything = self.database.of_all()  # what workers report, deliveries and upkeep know no tenant
-        self._session = delivery_session(settings.outbound_allow, _SOCKETS)
+        self._client = delivery_client(settings.outbound_allow, _SOCKETS)
         signing_key = settings.webhook_signing_key.get_secret_value() if settings.webhook_signing_key else None
         keyring = Keyring(settings.secret_keys)
         self._signer = Signer(keyring, signing_key)
-        self._engine = DeliveryEngine(everything, self._session, self._signer)
+        self._engine = DeliveryEngine(everything, self._client, self._signer)
         self._store = TenantStore(self.database, settings.max_monitors)
         self._tenants = Tenants(self._store)
         self._buckets = Buckets(everything)
@@ -160,7 +160,7 @@ class Gateway:
         if (kube := self.resources.kube) is not None:
             await self._flush(kube)
             await kube.close()
-        await self._session.close()
+        await self._client.close()
         await self.database.close()
         log.info("stopped")
 
@@ -266,7 +266,7 @@ class Gateway:
         app[ATTEMPTS] = AttemptStore(self.database)
         app[EVENTS] = EventStore(self.database)
         app[STREAMS] = self._streams
-        app[WEBHOOKS] = Webhooks(self.database, self._session, self._signer, allow)
+        app[WEBHOOKS] = Webhooks(self.database, self._client, self._signer, allow)
         app[TENANTS] = self._store
         app[AUTHENTICATOR] = self._authenticator
         return app

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from castwarden_gateway.outbound.answer import BODY_LIMIT, AnswerReader, Malformed
 from castwarden_local.origin.encode import Encoded, Recipe, Stretch, encode
 from castwarden_local.origin.streams import air
 from castwarden_worker.monitor.dash import manifest as dash
@@ -69,6 +70,8 @@ ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom" xmlns:
 <published>2026-11-20T10:00:00+00:00</published></entry></feed>"""
 
 
+ANSWER = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n\xfeabc"
+CHUNKED = b"HTTP/1.0 429 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nab\xfec\r\n0\r\nA: b\r\n\r\nHTTP"
 RTSP = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 5\r\n\r\nv=0\r\n$\0\0\4abcdRTSP/1.0 404 Not Found\r\n\r\n"
 
 
@@ -156,6 +159,16 @@ def _init() -> bytes:
     return (encoded.folder / section.uri).read_bytes()
 
 
+def answer(data: bytes) -> None:
+    """What a webhook receiver sends, in pieces cut where the bytes say."""
+    reader = AnswerReader()
+    for piece in data.split(b"\xfe"):
+        reader.feed(piece)
+    reader.closed()
+    if len(reader.body) > BODY_LIMIT or reader.done != reader.head_read:
+        raise AssertionError(reader.status)
+
+
 TARGETS: dict[str, Target] = {
     "playlist": Target(
         playlists,
@@ -167,6 +180,7 @@ TARGETS: dict[str, Target] = {
     "fragment": Target(fragment, (StreamError,), lambda: [_segment("fmp4")]),
     "init": Target(read_init, (StreamError,), lambda: [_init()]),
     "endless": Target(endless, (StreamError,), _sounds),
+    "answer": Target(answer, (Malformed,), lambda: [ANSWER, CHUNKED]),
     "rtsp": Target(rtsp, (NotAllowed,), lambda: [RTSP]),
     "feed": Target(lambda data: read_feed(data, "https://e.example/"), (NotAFeed,), lambda: [ATOM]),
 }

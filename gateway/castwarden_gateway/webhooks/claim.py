@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leases due deliveries, a few of each endpoint, with all that is needed to send them."""
 
+import math
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +22,7 @@ SQL = statements(__file__)
 class Claim:
     """One leased delivery. `attempt` counts the attempts made so far; `event` is None when its row is gone.
 
-    `waited_seconds` is how long it had been due.
+    `waited_seconds` is how long it had been due, `latest_start` when (on this process's clock) it is too late to begin.
     """
 
     tenant_id: UUID
@@ -39,6 +41,7 @@ class Claim:
     secret: bytes | None
     tenant_key: bytes | None
     event: StoredEvent | None
+    latest_start: float = math.inf
 
 
 async def claim(
@@ -49,15 +52,23 @@ async def claim(
     share: int,
     most: int,
     grace_seconds: float,
+    others: int | None = None,
 ) -> list[Claim]:
     """Leases up to `most` due deliveries to `owner`, each for its endpoint's timeout plus the grace.
 
     `free` names the endpoints that may take fewer than their usual number, and how many; `shares`
-    the tenants that may take fewer than a whole `share`.
+    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named.
     """
+    latest_start = time.monotonic() + grace_seconds
     busy, begun = (list(free), list(free.values())), (list(shares), list(shares.values()))
-    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds)
-    return [_claim(row) for row in rows]
+    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds, others)
+    return [_claim(row, latest_start) for row in rows]
+
+
+async def give_back(connection: Connection, owner: UUID, unsent: Collection[Claim]) -> None:
+    """What was claimed and not begun is due again, as long as it had been before."""
+    ids, waited = [claim.id for claim in unsent], [claim.waited_seconds for claim in unsent]
+    await connection.execute(SQL.give_back, owner, [claim.tenant_id for claim in unsent], ids, waited)
 
 
 async def release(connection: Connection, owner: UUID, except_ids: Collection[UUID]) -> None:
@@ -65,7 +76,7 @@ async def release(connection: Connection, owner: UUID, except_ids: Collection[UU
     await connection.execute(SQL.release, owner, list(except_ids))
 
 
-def _claim(row: Record) -> Claim:
+def _claim(row: Record, latest_start: float) -> Claim:
     event = row["type"] and StoredEvent(
         id=row["event_id"],
         type=row["type"],
@@ -95,4 +106,5 @@ def _claim(row: Record) -> Claim:
         secret=row["secret"],
         tenant_key=row["tenant_key"],
         event=event or None,
+        latest_start=latest_start,
     )

@@ -3,7 +3,7 @@
 -- have something waiting are found by hopping from one to the next along the index (endpoint_id, due_at).
 -- $1, $2 endpoints this process is busy with and their free slots
 -- $3, $4 tenants it is busy with and what is left of their shares; $5 a whole share: how much one tenant may take
--- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout
+-- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout; $9 free slots of any other endpoint, or null
 with recursive waiting as (
     (select endpoint_id, due_at from webhook_deliveries order by endpoint_id, due_at limit 1)
     union all
@@ -14,7 +14,7 @@ with recursive waiting as (
         order by d.endpoint_id, d.due_at limit 1
     ) following
 ), ready as (
-    select e.id, e.timeout_seconds, coalesce(busy.free, e.max_in_flight) as free, coalesce(share.free, $5::int) as share
+    select e.id, e.timeout_seconds, coalesce(busy.free, least(e.max_in_flight, $9::int)) as free, coalesce(share.free, $5::int) as share
     from waiting
     join webhook_endpoints e on e.id = waiting.endpoint_id
     left join unnest($1::uuid[], $2::int[]) as busy (id, free) on busy.id = e.id
@@ -22,7 +22,7 @@ with recursive waiting as (
     where waiting.due_at <= now()
       and e.enabled
       and (e.paused_until is null or e.paused_until <= now())
-      and coalesce(busy.free, e.max_in_flight) > 0
+      and coalesce(busy.free, least(e.max_in_flight, $9::int)) > 0
       and coalesce(share.free, $5::int) > 0
     order by waiting.due_at
 ), picked as (
@@ -52,6 +52,12 @@ from leased
 join webhook_endpoints e on e.id = leased.endpoint_id
 left join webhook_signing_keys k on k.tenant_id = leased.tenant_id
 left join events v on v.id = leased.event_id
+
+-- name: give_back
+-- $1 owner; $2, $3 deliveries that it has not begun; $4 for how long they have been due
+update webhook_deliveries d set lease_owner = null, due_at = now() - make_interval(secs => unsent.waited)
+from unnest($2::uuid[], $3::uuid[], $4::float8[]) as unsent (tenant_id, id, waited)
+where d.tenant_id = unsent.tenant_id and d.id = unsent.id and d.lease_owner = $1
 
 -- name: release
 -- $1 owner; $2 deliveries it still works on

@@ -3,8 +3,7 @@
 
 import time
 
-import aiohttp
-
+from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.webhooks import payloads, sign
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.payloads import StoredEvent
@@ -14,7 +13,7 @@ from castwarden_gateway.webhooks.send import Answer, post
 from castwarden_gateway.webhooks.signing import Signer
 
 
-async def attempt(session: aiohttp.ClientSession, signer: Signer, claim: Claim) -> tuple[Answer, Verdict]:
+async def attempt(client: Client, signer: Signer, claim: Claim) -> tuple[Answer, Verdict]:
     """Makes one attempt. What cannot be sent for a reason of ours is a failed attempt as well."""
     if claim.event is None:
         return Answer(ms=0, error="event_gone"), Verdict("dead")
@@ -23,7 +22,7 @@ async def attempt(session: aiohttp.ClientSession, signer: Signer, claim: Claim) 
     except UnreadableSecret as error:
         answer = Answer(ms=0, error="secret_unreadable", detail=str(error))
     else:
-        answer = await post(session, claim.url, *signed(claim, claim.event, secret), claim.timeout_seconds)
+        answer = await post(client, claim.url, *signed(claim, claim.event, secret), claim.timeout_seconds)
     return answer, decide(claim.retry, claim.attempt + 1, answer.status, answer.retry_after)
 
 

@@ -6,8 +6,9 @@ delivery carries the same webhook-id.
 """
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-import aiohttp
 import asyncpg
 from castwarden_base.logs import get_logger
 from castwarden_base.retry import backoff
@@ -23,13 +23,15 @@ from castwarden_base.tasks import Supervisor
 
 from castwarden_gateway.db import DRIVER_ERRORS, Connection, Database, DatabaseUnavailable
 from castwarden_gateway.db.listen import listen
+from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.webhooks import claim as claims
 from castwarden_gateway.webhooks import flush, maintain, metrics, store
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.deliver import attempt, receiver_is_well
 from castwarden_gateway.webhooks.fanout import CHANNEL
 from castwarden_gateway.webhooks.flush import Buffer, Result
-from castwarden_gateway.webhooks.lanes import Lanes, Shares
+from castwarden_gateway.webhooks.hand import Hand
+from castwarden_gateway.webhooks.lanes import Shares
 from castwarden_gateway.webhooks.schedule import decide
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.signing import Signer
@@ -44,10 +46,12 @@ _UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 class Options:
     """How the engine works; the defaults suit a gateway with two cores."""
 
-    max_in_flight: int = 512  # deliveries in hand in this process: under way or not yet written
-    share: int = 256  # of these, how many of one tenant may be under way
+    max_in_flight: int = 4096  # deliveries in hand in this process: waiting, under way or not yet written
+    share: int = 3072  # of these, how many one tenant may have waiting or under way
+    doubtful: int = 256  # so many without an answer make the engine wary of endpoints that have not answered lately
+    batch: int = 500  # deliveries taken in one look
     poll_seconds: float = 1.0  # the queue is looked at this often even when nobody calls
-    pass_seconds: float = 0.01  # least time between two looks
+    pass_seconds: float = 0.005  # least time between two looks
     lease_grace_seconds: float = 10.0  # a lease outlasts the endpoint's timeout by this much
     flush_seconds: float = 0.03
     flush_size: int = 500
@@ -58,20 +62,19 @@ class Options:
 
 
 class DeliveryEngine:
-    """`start()`, `stop()`; `failure()` is a reason for the process's health. The session stays the caller's."""
+    """`start()`, `stop()`; `failure()` is a reason for the process's health. The client stays the caller's."""
 
-    def __init__(
-        self, database: Database, session: aiohttp.ClientSession, signer: Signer, options: Options | None = None
-    ) -> None:
+    def __init__(self, database: Database, client: Client, signer: Signer, options: Options | None = None) -> None:
         self._database = database
-        self._session = session
+        self._client = client
         self._signer = signer
         self._options = options or Options()
         self._owner = uuid4()
-        self._lanes = Lanes()
+        self._hand = Hand(self._options.doubtful)
         self._shares = Shares(self._options.share)
         self._buffer: Buffer[Result] = Buffer(self._options.flush_seconds, self._options.flush_size)
         self._held: set[UUID] = set()  # claimed by us and not yet written
+        self._unsent: list[Claim] = []  # to be given back, for their endpoints take nothing now
         self._attempts: set[asyncio.Task[None]] = set()
         self._hungry: set[UUID] = set()  # endpoints and tenants that got as much as they could: there may be more
         self._full = False  # the last look was cut short by max_in_flight
@@ -132,8 +135,9 @@ class DeliveryEngine:
                 self._trouble("claim", error)
                 await asyncio.sleep(next(pauses))
                 continue
-            await asyncio.sleep(self._options.pass_seconds)
+            began = time.monotonic()
             await self._woken()
+            await asyncio.sleep(max(0.0, began + self._options.pass_seconds - time.monotonic()))
 
     async def _woken(self) -> None:
         with suppress(TimeoutError):
@@ -142,39 +146,64 @@ class DeliveryEngine:
 
     async def _claim_once(self) -> None:
         self._wake.clear()
-        most = self._options.max_in_flight - len(self._held)
+        if self._unsent:
+            await self._return_unsent()
+        most = min(self._options.max_in_flight - len(self._held), self._options.batch)
         if most <= 0:
             self._full = True
             return
-        free, shares, share = self._lanes.free(), self._shares.free(), self._shares.most
+        (free, others), shares, share = self._hand.free(), self._shares.free(), self._shares.most
         async with self._database.connection() as connection:
             if self._unsure:
                 await claims.release(connection, self._owner, self._held)
                 self._unsure = False
             grace = self._options.lease_grace_seconds
-            found = await claims.claim(connection, self._owner, free, shares, share, most, grace)
+            found = await claims.claim(connection, self._owner, free, shares, share, most, grace, others)
         taken = Counter(claim.endpoint_id for claim in found)
         limits = {claim.endpoint_id: claim.max_in_flight for claim in found}
         self._hungry |= {id_ for id_, count in taken.items() if count >= free.get(id_, limits[id_])}
         self._full = len(found) >= most
         for claim in found:
             if claim.id not in self._held:  # else our own lease ran out while its result waits to be written
-                self._begin(claim)
+                self._held.add(claim.id)
+                self._shares.take(claim.tenant_id)
+                self._hand.take(claim)
+        for endpoint_id in taken:
+            self._begin(endpoint_id)
         tenants = Counter(claim.tenant_id for claim in found)
         if used_up := {id_ for id_, count in tenants.items() if count >= shares.get(id_, share)}:
             self._hungry |= used_up
+        if used_up or (self._full and found):
             self._wake.set()  # they may have taken the place of others, who get theirs now
 
-    def _begin(self, claim: Claim) -> None:
-        self._held.add(claim.id)
-        self._lanes.take(claim.endpoint_id, claim.max_in_flight)
-        self._shares.take(claim.tenant_id)
-        metrics.IN_FLIGHT.inc()
-        if claim.attempt == 0:
-            metrics.FIRST_ATTEMPT_SECONDS.observe(claim.waited_seconds)
-        task = asyncio.create_task(self._deliver(claim))
-        self._attempts.add(task)
-        task.add_done_callback(self._attempts.discard)
+    def _begin(self, endpoint_id: UUID) -> None:
+        """Whatever of this endpoint may begin; what will not goes back to the queue."""
+        now = time.monotonic()
+        while (claim := self._hand.next(endpoint_id)) is not None:
+            if now > claim.latest_start:
+                self._hand.done(endpoint_id, receiver_is_well=None)
+                self._give_back([claim])
+                continue
+            metrics.IN_FLIGHT.inc()
+            if claim.attempt == 0:
+                metrics.FIRST_ATTEMPT_SECONDS.observe(claim.waited_seconds)
+            task = asyncio.create_task(self._deliver(claim))
+            self._attempts.add(task)
+            task.add_done_callback(self._attempts.discard)
+        self._give_back(self._hand.unwanted(endpoint_id))
+
+    def _give_back(self, unsent: Sequence[Claim]) -> None:
+        for claim in unsent:
+            self._shares.give_back(claim.tenant_id)
+            self._unsent.append(claim)
+            self._wake.set()
+
+    async def _return_unsent(self) -> None:
+        unsent = list(self._unsent)
+        async with self._database.connection() as connection:
+            await claims.give_back(connection, self._owner, unsent)
+        del self._unsent[: len(unsent)]
+        self._held.difference_update(claim.id for claim in unsent)
 
     # Delivering
 
@@ -183,7 +212,7 @@ class DeliveryEngine:
         well: bool | None = None
         rest = 0.0
         try:
-            answer, verdict = await attempt(self._session, self._signer, claim)
+            answer, verdict = await attempt(self._client, self._signer, claim)
             well = receiver_is_well(answer)
         except Exception as error:  # noqa: BLE001 - the supervisor of one delivery: logs, counts, and it is tried again
             self._failed("deliver", error)
@@ -191,14 +220,17 @@ class DeliveryEngine:
             verdict = decide("standard", claim.attempt + 1, None)
         finally:
             metrics.IN_FLIGHT.dec()
-            rest = self._lanes.give_back(claim.endpoint_id, receiver_is_well=well)
+            rest = self._hand.done(claim.endpoint_id, receiver_is_well=well)
             self._shares.give_back(claim.tenant_id)
         if verdict.disable or verdict.pause:
-            self._lanes.close(claim.endpoint_id, _CLOSED_SECONDS)
+            self._hand.close(claim.endpoint_id, _CLOSED_SECONDS)
         self._buffer.put(Result(claim, at, answer, verdict, rest))
         metrics.DELIVERIES.labels(verdict.outcome, metrics.status_class(answer.status)).inc()
         metrics.SECONDS.observe(answer.ms / 1000)
-        if satisfied := self._hungry & {claim.endpoint_id, claim.tenant_id}:
+        if not self._stopping:
+            self._begin(claim.endpoint_id)
+        satisfied = self._hungry & {claim.endpoint_id, claim.tenant_id}
+        if satisfied and self._hand.runs_low(claim.endpoint_id):
             self._hungry -= satisfied
             self._wake.set()
 
@@ -276,6 +308,7 @@ class DeliveryEngine:
             self._tidied.set()  # without its partition, a day's attempts go to the default one
 
     async def _gauge(self) -> None:
+        self._hand.forget()
         row = await self._database.fetchrow(maintain.SQL.queue)
         if row is not None:
             metrics.DUE.set(row["due"])

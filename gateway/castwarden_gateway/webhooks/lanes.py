@@ -50,9 +50,32 @@ class Lanes:
             lane.breaker.failed(now)
         return lane.breaker.rests_for(now)
 
+    def open_slots(self, endpoint_id: UUID, limit: int) -> int:
+        """How many may begin now."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            return limit
+        lane.limit = limit
+        return lane.free(self._clock())
+
+    def in_flight(self, endpoint_id: UUID) -> int:
+        lane = self._lanes.get(endpoint_id)
+        return lane.in_flight if lane else 0
+
+    def is_shut(self, endpoint_id: UUID) -> bool:
+        """Whether nothing may begin however little is in flight."""
+        lane, now = self._lanes.get(endpoint_id), self._clock()
+        return lane is not None and (now < lane.closed_until or lane.breaker.limit(now, 1) == 0)
+
+    def is_clean(self, endpoint_id: UUID) -> bool:
+        """Whether its last answer was a good one, as far as is remembered."""
+        lane = self._lanes.get(endpoint_id)
+        return lane is None or lane.breaker.clean
+
     def close(self, endpoint_id: UUID, seconds: float) -> None:
         """Nothing more for this endpoint that has just been taken, until PostgreSQL knows why."""
-        self._lanes[endpoint_id].closed_until = self._clock() + seconds
+        lane = self._lanes.setdefault(endpoint_id, _Lane(1))
+        lane.closed_until = self._clock() + seconds
 
     def free(self) -> dict[UUID, int]:
         """Free slots of every endpoint that does not have all of them."""

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
-import aiohttp
 from asyncpg import Record
 from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
 from castwarden_base.ids import uuid7
@@ -16,6 +15,7 @@ from castwarden_gateway.db import Connection, Database
 from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound
+from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.webhooks import store
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.deliver import attempt
@@ -47,11 +47,9 @@ class KeyOfInstallation(Conflict):
 class Webhooks:
     """What the API can do with webhooks of one tenant. Raises Problems."""
 
-    def __init__(
-        self, database: Database, session: aiohttp.ClientSession, signer: Signer, allow: Iterable[Network] = ()
-    ) -> None:
+    def __init__(self, database: Database, client: Client, signer: Signer, allow: Iterable[Network] = ()) -> None:
         self._database = database
-        self._session = session
+        self._client = client
         self._signer = signer
         self._allow = tuple(allow)
 
@@ -112,7 +110,7 @@ class Webhooks:
         """Sends a `webhook.ping` once and says what came of it; nothing is stored."""
         row = await self.endpoint(tenant_id, id_)
         key = await self._database.of(tenant_id).retry(lambda connection: store.signing_key(connection, tenant_id))
-        answer, _ = await attempt(self._session, self._signer, _ping(tenant_id, row, key, operation.id))
+        answer, _ = await attempt(self._client, self._signer, _ping(tenant_id, row, key, operation.id))
         return answer
 
     async def deliveries(

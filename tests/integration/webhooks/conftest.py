@@ -27,7 +27,7 @@ from castwarden_gateway.webhooks.engine import DeliveryEngine, Options
 from castwarden_gateway.webhooks.models import EndpointCreate
 from castwarden_gateway.webhooks.routes import WEBHOOKS, routes
 from castwarden_gateway.webhooks.secrets import Keyring
-from castwarden_gateway.webhooks.send import delivery_session
+from castwarden_gateway.webhooks.send import delivery_client
 from castwarden_gateway.webhooks.service import Webhooks
 from castwarden_gateway.webhooks.sign import new_secret
 from castwarden_gateway.webhooks.signing import Signer
@@ -191,9 +191,9 @@ async def engine_on() -> AsyncIterator[Engines]:
     async with AsyncExitStack() as stack:
 
         async def start(bench: Bench, options: Options = QUICK, **session_options: Any) -> DeliveryEngine:
-            session = delivery_session(**{"allow": LOOPBACK, "sockets": options.max_in_flight, **session_options})
-            await stack.enter_async_context(session)
-            running = DeliveryEngine(bench.database, session, bench.signer, options)
+            client = delivery_client(**{"allow": LOOPBACK, "sockets": options.max_in_flight, **session_options})
+            await stack.enter_async_context(client)
+            running = DeliveryEngine(bench.database, client, bench.signer, options)
             await running.start()
             stack.push_async_callback(running.stop)
             return running
@@ -243,7 +243,8 @@ Serve = Callable[..., Awaitable[Api]]
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """`await serve(bench, ...)` mounts the routes for a tenant named in a header and returns a client."""
-    runners, sessions = [], []
+    runners: list[web.AppRunner] = []
+    sessions: list[Any] = []
 
     async def start(bench: Bench, allow: Any = LOOPBACK, signer: Signer | None = None) -> Api:
         async def gate(http: web.Request, scope: str | None) -> Any:
@@ -251,7 +252,7 @@ async def serve() -> AsyncIterator[Serve]:
             return SimpleNamespace(tenant=SimpleNamespace(id=UUID(http.headers["X-Test-Tenant"])))
 
         app = web.Application(middlewares=[problems("test", {}, lambda: False)])
-        deliveries = delivery_session(allow, 10)
+        deliveries = delivery_client(allow, 10)
         app[WEBHOOKS] = Webhooks(bench.database, deliveries, signer or bench.signer, allow)
         mount(app, routes, gate)
         runner = web.AppRunner(app)

@@ -2,8 +2,8 @@
 """A load generator that costs little: keep-alive connections, one request at a time each, no HTTP library.
 
 Reads a job as JSON on standard input and prints requests per second by side. The sides take turns. With `workers`, each
-connection is one worker that reports for its own monitor: every report is new, raises or clears an alert, and so makes
-one event.
+connection is one worker that reports for its own monitor: every report is new, raises or clears alerts, and so makes
+`events` events.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from castwarden_base.waiting import wait_until
 
 _TURN_SECONDS = 0.5
 _WARM_UP_TURNS = 2
+_AT = "2026-11-20T12:00:00Z"
 
 
 class Connection(asyncio.Protocol):
@@ -34,6 +35,8 @@ class Connection(asyncio.Protocol):
         headers = "".join(f"{name}: {value}\r\n" for name, value in job["headers"].items())
         self._head = f"{job['method']} {job['path']} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}"
         self._pending = b""
+        self._events = job.get("events", 1)
+        self._raised = False
         self._episode = uuid4()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,20 +76,27 @@ class Connection(asyncio.Protocol):
         self._transport.write(f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def _report(self, worker: dict[str, str]) -> bytes:
+        transitions = ",".join(self._transition() for _ in range(self._events))
         number = next(self._numbers)
-        state = "raised" if number % 2 else "cleared"
-        if number % 2:
-            self._episode = uuid4()
-        at = "2026-11-20T12:00:00Z"
         return (
             f'{{"id":"{uuid4()}","pod":"bench","epoch":1,"seq":{number},"resource":{{"kind":"Monitor",'
             f'"namespace":"{worker["namespace"]}","name":"{worker["name"]}","uid":"{worker["uid"]}"}},'
-            f'"monitor":{{"stream":"Live","video":"ok","audio":"ok","last_check_at":"{at}",'
+            f'"monitor":{{"stream":"Live","video":"ok","audio":"ok","last_check_at":"{_AT}",'
             f'"statistics":{{"total_segments_analyzed":{number % 1000000}}}}},'
-            f'"transitions":[{{"id":"{uuid4()}","condition":"black","state":"{state}","episode":"{self._episode}",'
-            f'"at":"{at}","started_at":"{at}","media_time":12.5,"duration_sec":30.5,"threshold_sec":30.0,'
-            f'"segment":{{"sequence":{number % 1000000},"duration":4.0}}}}]}}'
+            f'"transitions":[{transitions}]}}'
         ).encode()
+
+    def _transition(self) -> str:
+        """Raises and clears in turns, so that each makes one event."""
+        self._raised = not self._raised
+        if self._raised:
+            self._episode = uuid4()
+        state = "raised" if self._raised else "cleared"
+        return (
+            f'{{"id":"{uuid4()}","condition":"black","state":"{state}","episode":"{self._episode}",'
+            f'"at":"{_AT}","started_at":"{_AT}","media_time":12.5,"duration_sec":30.5,"threshold_sec":30.0,'
+            f'"segment":{{"sequence":{next(self._numbers) % 1000000},"duration":4.0}}}}'
+        )
 
 
 def fail(reason: str) -> None:

@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The yardstick: an aiohttp handler that does nothing. GET answers $ANSWER, POST reads the body and says so."""
+"""The yardstick: an aiohttp handler that does nothing. GET answers what the file $ANSWERS has for its path, POST reads
+the body and says so.
+"""
 
 import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
 import uvloop
 from aiohttp import web
 
 
-async def main() -> None:
-    answer = os.environ["ANSWER"].encode()
-
-    async def get(_: web.Request) -> web.Response:
-        return web.Response(body=answer, content_type="application/json")
+async def main(answers: dict[str, bytes]) -> None:
+    async def get(request: web.Request) -> web.Response:
+        return web.Response(body=answers[request.path_qs], content_type="application/json")
 
     async def post(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(body=b'{"ok":true}', content_type="application/json")
 
     app = web.Application()
+    app.router.add_get("/api/v1/monitors", get)
     app.router.add_get("/api/v1/monitors/{id}", get)
     app.router.add_post("/internal/v1/reports", post)
     runner = web.AppRunner(app, access_log=None)
@@ -32,4 +34,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    given = json.loads(Path(os.environ["ANSWERS"]).read_bytes())
+    uvloop.run(main({path: json.dumps(answer).encode() for path, answer in given.items()}))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records events at a steady rate, as reports do, from a process of its own.
+
+Reads a job as JSON on standard input ({"url", "tenant", "rate", "seconds", "bytes"}). Above `_TRANSACTIONS` a second,
+several events share a transaction. Every event tells when its transaction was due, so that a delay here counts too.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+import uvloop
+from castwarden_base.ids import uuid7
+from castwarden_gateway.db import Connection, Database
+from castwarden_gateway.events.store import EventRecord, record
+from castwarden_model.events import Event, Subject
+
+_TRANSACTIONS = 500
+_SUBJECT = Subject(kind="Monitor", namespace="default", name="bench", uid="bench")
+
+
+async def main() -> None:
+    job = json.load(sys.stdin)
+    each = max(1, round(job["rate"] / _TRANSACTIONS))
+    interval = each / job["rate"]
+    database = await Database.open(job["url"], max_size=8)
+    running: set[asyncio.Task[None]] = set()
+    began = time.monotonic()
+    for number in range(round(job["seconds"] / interval)):
+        due = began + number * interval
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        events = [event(due, job["bytes"]) for _ in range(each)]
+        task = asyncio.create_task(publish(database, UUID(job["tenant"]), events))
+        running.add(task)
+        task.add_done_callback(running.discard)
+    await asyncio.gather(*running)
+    await database.close()
+    print(json.dumps({"published": round(job["seconds"] / interval) * each, "seconds": time.monotonic() - began}))
+
+
+def event(due: float, size: int) -> Event:
+    data = {"sent": int(due * 1e9), "pad": "x" * size}
+    return Event(id=uuid7(), type="stream.started", timestamp=datetime.now(UTC), subject=_SUBJECT, data=data)
+
+
+async def publish(database: Database, tenant: UUID, events: list[Event]) -> None:
+    async def work(connection: Connection) -> None:
+        await record(connection, [EventRecord(tenant, one) for one in events])
+
+    await database.run(work)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
