@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the moment a transaction with an event was due to the receipt of its delivery, at a steady rate."""
+"""From the beginning of the transaction with an event to the receipt of its delivery, at a steady rate."""
 
 import asyncio
 from collections.abc import Sequence

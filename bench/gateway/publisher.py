@@ -2,7 +2,7 @@
 """Records events at a steady rate, as reports do, from a process of its own.
 
 Reads a job as JSON on standard input ({"url", "tenant", "rate", "seconds", "bytes"}). Above `_TRANSACTIONS` a second,
-several events share a transaction. Every event tells when its transaction was due, so that a delay here counts too.
+several events share a transaction. Every event tells when its transaction began.
 """
 
 import asyncio
@@ -32,8 +32,7 @@ async def main() -> None:
     for number in range(round(job["seconds"] / interval)):
         due = began + number * interval
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        events = [event(due, job["bytes"]) for _ in range(each)]
-        task = asyncio.create_task(publish(database, UUID(job["tenant"]), events))
+        task = asyncio.create_task(publish(database, UUID(job["tenant"]), each, job["bytes"]))
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
@@ -41,14 +40,14 @@ async def main() -> None:
     print(json.dumps({"published": round(job["seconds"] / interval) * each, "seconds": time.monotonic() - began}))
 
 
-def event(due: float, size: int) -> Event:
-    data = {"sent": int(due * 1e9), "pad": "x" * size}
+def event(size: int) -> Event:
+    data = {"sent": time.monotonic_ns(), "pad": "x" * size}
     return Event(id=uuid7(), type="stream.started", timestamp=datetime.now(UTC), subject=_SUBJECT, data=data)
 
 
-async def publish(database: Database, tenant: UUID, events: list[Event]) -> None:
+async def publish(database: Database, tenant: UUID, count: int, size: int) -> None:
     async def work(connection: Connection) -> None:
-        await record(connection, [EventRecord(tenant, one) for one in events])
+        await record(connection, [EventRecord(tenant, event(size)) for _ in range(count)])
 
     await database.run(work)
 

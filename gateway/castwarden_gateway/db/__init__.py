@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL: the pool, named statements and migrations. Every store in the gateway builds on this package."""
 
+from castwarden_gateway.db.calls import call
 from castwarden_gateway.db.pool import DRIVER_ERRORS, Connection, Database, DatabaseUnavailable, DatabaseUnwritable
 from castwarden_gateway.db.sql import Statements, statements
 
@@ -11,5 +12,6 @@ __all__ = [
     "DatabaseUnavailable",
     "DatabaseUnwritable",
     "Statements",
+    "call",
     "statements",
 ]

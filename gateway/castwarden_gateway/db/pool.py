@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from asyncpg.pool import PoolConnectionProxy
 from castwarden_base.logs import get_logger
 from prometheus_client import Gauge
 
+from castwarden_gateway.db.calls import Calls, collected
 from castwarden_gateway.db.walls import ALL, NONE, Walled, walled
 
 Connection: TypeAlias = "PoolConnectionProxy[Record]"
@@ -66,21 +68,22 @@ def connection_lost(error: BaseException) -> bool:
 
 
 @dataclass(slots=True)
-class _Writing:
-    """Why PostgreSQL refused to write, if it does."""
+class _Server:
+    """What everybody has in common, whatever they see."""
 
+    pool: "asyncpg.Pool[Record]"
+    patience: float
+    calls: Calls
     refusal: str | None = None
 
 
 class Database:
     """The pool and the rules for trying again, as one tenant, all of them or nobody sees the tables."""
 
-    __slots__ = ("_patience", "_pool", "_sees", "_writing")
+    __slots__ = ("_sees", "_server")
 
-    def __init__(self, pool: "asyncpg.Pool[Record]", patience: float, writing: _Writing, sees: str = NONE) -> None:
-        self._pool = pool
-        self._patience = patience
-        self._writing = writing
+    def __init__(self, server: _Server, sees: str = NONE) -> None:
+        self._server = server
         self._sees = sees
 
     @classmethod
@@ -99,37 +102,38 @@ class Database:
             server_settings={"application_name": "castwarden-gateway", "timezone": "UTC"},
         )
         WRITABLE.set(1)
-        return cls(pool, patience, _Writing())
+        return cls(_Server(pool, patience, Calls(partial(_notify, pool))))
 
     def of(self, tenant_id: UUID) -> "Database":
         """Shows the rows of one tenant, and writes no others."""
-        return Database(self._pool, self._patience, self._writing, tenant_id.hex)
+        return Database(self._server, tenant_id.hex)
 
     def of_all(self) -> "Database":
         """Shows the rows of all tenants: for deliveries, reports, upkeep and the question who it is that asks."""
-        return Database(self._pool, self._patience, self._writing, ALL)
+        return Database(self._server, ALL)
 
     def of_none(self) -> "Database":
         """As `open` gave it: for what concerns no tenant's rows."""
-        return Database(self._pool, self._patience, self._writing)
+        return Database(self._server)
 
     @property
     def refusal(self) -> str | None:
         """Why PostgreSQL refused to write; None from when `wrote` says that it does again."""
-        return self._writing.refusal
+        return self._server.refusal
 
     async def close(self) -> None:
         """Ends the connections, those in use once they are given back; after five seconds by force."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._pool.close()
+                await self._server.calls.close()
+                await self._server.pool.close()
         except TimeoutError:
-            self._pool.terminate()
+            self._server.pool.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside of any retry, for callers that have their own."""
-        async with self._pool.acquire() as connection:
+        async with self._server.pool.acquire() as connection:
             wall = walled(connection)
             if not wall.pooled:
                 await wall.show(self._sees)
@@ -148,14 +152,17 @@ class Database:
         """
 
         async def attempt(connection: Connection) -> T:
-            async with connection.transaction():
-                return await work(connection)
+            with collected() as channels:
+                async with connection.transaction():
+                    found = await work(connection)
+            self._server.calls.send(channels)
+            return found
 
         return await self.retry(attempt)
 
     async def retry(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Like `run` without a transaction: for reads and for single idempotent statements."""
-        deadline = asyncio.get_running_loop().time() + self._patience
+        deadline = asyncio.get_running_loop().time() + self._server.patience
         pause = 0.02
         while True:
             try:
@@ -177,13 +184,13 @@ class Database:
         """A write of some size has just succeeded."""
         if self.refusal is not None:
             log.info("database_writes_again")
-        self._writing.refusal = None
+        self._server.refusal = None
         WRITABLE.set(1)
 
     def _refused(self, error: Exception) -> None:
         if self.refusal is None:
             log.error("database_refuses_writes", reason=str(error))
-        self._writing.refusal = str(error) or type(error).__name__
+        self._server.refusal = str(error) or type(error).__name__
         WRITABLE.set(0)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
@@ -198,6 +205,14 @@ class Database:
     async def execute(self, sql: str, *args: Any) -> str:
         """A single statement that may be repeated without harm."""
         return await self.retry(lambda connection: connection.execute(sql, *args))
+
+
+async def _notify(pool: "asyncpg.Pool[Record]", channels: set[str]) -> None:
+    try:
+        async with pool.acquire() as connection:
+            await connection.execute("select pg_notify(channel, '') from unnest($1::text[]) as channel", channels)
+    except DRIVER_ERRORS as error:
+        log.info("not_notified", reason=str(error))  # whoever listens looks by itself soon
 
 
 async def _nothing_to_reset(_: "asyncpg.Connection[Record]") -> None:

@@ -11,7 +11,7 @@ from asyncpg import Record
 from castwarden_model.events import CATALOGUE, Event
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
-from castwarden_gateway.db import Connection, Database, statements
+from castwarden_gateway.db import Connection, Database, call, statements
 from castwarden_gateway.http.media import example
 from castwarden_gateway.webhooks.fanout import fan_out
 
@@ -32,7 +32,8 @@ async def record(connection: Connection, events: Sequence[EventRecord]) -> None:
     """Inserts the events and their deliveries in the caller's transaction."""
     if not events:
         return
-    await connection.execute(SQL.insert_events, [_row(one) for one in events], CHANNEL)
+    await connection.execute(SQL.insert_events, [_row(one) for one in events])
+    await call(connection, CHANNEL)
     await fan_out(connection, events)
 
 

@@ -1,13 +1,10 @@
 -- name: insert_events
-with recorded as (
-    insert into events (id, tenant_id, type, kind, namespace, name, uid, occurred_at, data, metadata, source_url)
-    select id, tenant_id, type, kind, namespace, name, uid, occurred_at, data, metadata, source_url
-    from jsonb_to_recordset($1::jsonb) as r (
-        id uuid, tenant_id uuid, type text, kind text, namespace text, name text, uid text,
-        occurred_at timestamptz, data jsonb, metadata jsonb, source_url text
-    )
+insert into events (id, tenant_id, type, kind, namespace, name, uid, occurred_at, data, metadata, source_url)
+select id, tenant_id, type, kind, namespace, name, uid, occurred_at, data, metadata, source_url
+from jsonb_to_recordset($1::jsonb) as r (
+    id uuid, tenant_id uuid, type text, kind text, namespace text, name text, uid text,
+    occurred_at timestamptz, data jsonb, metadata jsonb, source_url text
 )
-select pg_notify($2, '')
 
 -- name: page
 select id, type, kind, namespace, name, uid, occurred_at, data, metadata

@@ -8,11 +8,11 @@ from uuid import UUID
 from castwarden_base.ids import uuid7
 from castwarden_model.events import Event
 
-from castwarden_gateway.db import Connection, statements
+from castwarden_gateway.db import Connection, call, statements
 from castwarden_gateway.webhooks.filters import matches, patterns_for
 
 SQL = statements(__file__)
-CHANNEL = "castwarden_webhooks"  # one NOTIFY per transaction: PostgreSQL folds repeats of the same text
+CHANNEL = "castwarden_webhooks"
 
 
 class Recorded(Protocol):
@@ -54,4 +54,5 @@ def wants(filters: Sequence[str], resource_uid: str | None, event: Event) -> boo
 async def enqueue(connection: Connection, deliveries: Sequence[tuple[UUID, UUID, UUID, UUID]]) -> None:
     """Queues (tenant, delivery, event, endpoint) rows, due at once."""
     tenants, ids, events, endpoints = map(list, zip(*deliveries, strict=True))
-    await connection.execute(SQL.enqueue, tenants, ids, events, endpoints, CHANNEL)
+    await connection.execute(SQL.enqueue, tenants, ids, events, endpoints)
+    await call(connection, CHANNEL)

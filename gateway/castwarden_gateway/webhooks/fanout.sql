@@ -7,8 +7,5 @@ select id, tenant_id, events, resource_uid from webhook_endpoints
 where resource_uid = any ($2::text[]) and retired_at is null and enabled and events && $3::text[]
 
 -- name: enqueue
-with queued as (
-    insert into webhook_deliveries (tenant_id, id, event_id, endpoint_id)
-    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])
-)
-select pg_notify($5, '')
+insert into webhook_deliveries (tenant_id, id, event_id, endpoint_id)
+select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])
