@@ -4,6 +4,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -24,6 +25,8 @@ HOST = "127.0.0.1"
 DOWNLOAD_CLAIM = "castwarden-downloads"
 NAMESPACE = "default"
 READY_SECONDS = 90.0
+_SERVING = range(20_000, 32_768)  # below what Linux (32768) and macOS (49152) give to outgoing connections
+_TRIES = 100
 GIVE_UP_AFTER = 3  # ends of a process that has never been ready
 
 
@@ -132,13 +135,22 @@ def _end(output: JsonLog) -> str:
 
 
 def choose_port(wanted: int, option: str) -> int:
-    """A free port instead of 0. Raises PortTaken."""
+    """A free port instead of 0, out of the reach of outgoing connections: a process that restarts finds it free again.
+
+    Raises PortTaken.
+    """
+    for port in [wanted] if wanted else random.sample(_SERVING, _TRIES):
+        try:
+            _try_port(port)
+        except OSError as error:
+            refused = error
+        else:
+            return port
+    raise PortTaken(f"port {port} cannot be used ({refused.strerror}); choose another with {option}") from refused
+
+
+def _try_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-            probe.listen(1)
-        except OSError as error:
-            raise PortTaken(f"port {wanted} cannot be used ({error.strerror}); choose another with {option}") from error
-        port: int = probe.getsockname()[1]
-        return port
+        probe.bind((HOST, port))
+        probe.listen(1)

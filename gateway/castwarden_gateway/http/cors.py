@@ -41,7 +41,10 @@ def cors(origins: Iterable[str]) -> Callable[..., Awaitable[web.StreamResponse]]
             headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _READ
         request[RESPONSE_HEADERS].update(headers)
         if (methods := _preflight(request)) is None:
-            return await handler(request)
+            response = await handler(request)
+            if hdrs.VARY in headers and (own := response.headers.get(hdrs.VARY)) and not response.prepared:
+                request[RESPONSE_HEADERS][hdrs.VARY] = f"{own}, {headers[hdrs.VARY]}"
+            return response
         return web.Response(status=204, headers=_granted(methods) if granted else {})
 
     return middleware

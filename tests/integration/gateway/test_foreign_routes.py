@@ -12,15 +12,16 @@ import aiohttp
 import pytest
 from castwarden_base.ids import uuid7
 from castwarden_base.waiting import wait_until
-from castwarden_gateway.app import PUBLIC_ROUTES, Gateway
+from castwarden_gateway.app import Gateway
 from castwarden_gateway.http.routes import Route
 from castwarden_gateway.http.sse import EventStream
+from castwarden_gateway.tables import PUBLIC_ROUTES
 from castwarden_gateway.tenants.principal import ADMIN
 
 from tests.integration.gateway.conftest import PATIENCE, Api, report
 from tests.integration.gateway.kube_double import KubeDouble
+from tests.integration.gateway.stream_reader import reading
 from tests.integration.gateway.test_looks import jpeg, look
-from tests.integration.gateway.test_streams import reading
 from tests.integration.gateway.test_tenants import other_tenant
 from tests.plugins.databases import see_all
 
@@ -93,6 +94,7 @@ async def owner(gateway: Gateway, api: Api, internal: Api, kube_api: KubeDouble,
     ids["/api/v1/events/"] = (await api.get("/api/v1/events")).data[0]["id"]
     ids["/api/v1/webhooks/deliveries/"] = await bury(database_url, ids)
     await wait_until(lambda: gateway.resources.downloads.get("default", ids["/api/v1/downloads/"]), PATIENCE)
+    await wait_until(lambda: scheduled(gateway, ids["/api/v1/channels/"]), PATIENCE)
     return Owner(api, ids, database_url, kube_api)
 
 
@@ -101,7 +103,9 @@ async def tell(internal: Api, kube_api: KubeDouble, ids: dict[str, str]) -> None
     monitor = kube_api.get("monitors", ids["/api/v1/monitors/"])
     broken = {"id": str(uuid7()), "type": "monitor.error", "at": "2026-11-20T12:00:00Z"}
     occurred = {**broken, "data": {"reason": "x", "message": MARK}}
+    kube_api.put("cronjobs", {"metadata": {"name": "poll-x"}, "spec": {"jobTemplate": {"spec": {}}}})
     channel = kube_api.get("channels", ids["/api/v1/channels/"])
+    channel = kube_api.put("channels", {**channel, "status": {"cronJobName": "poll-x"}})
     video = {"media_id": MARK, "title": MARK, "url": f"https://cdn.example.com/{MARK}"}
     feed = {"polled_at": "2026-11-20T12:05:00Z", "http_status": 200, "title": MARK}
     told = [
@@ -110,6 +114,11 @@ async def tell(internal: Api, kube_api: KubeDouble, ids: dict[str, str]) -> None
         await internal.post("/internal/v1/reports", report(channel, feed=feed, videos=[video])),
     ]
     assert [answer.status for answer in told] == [200, 204, 200], [answer.body for answer in told]
+
+
+def scheduled(gateway: Gateway, channel: str) -> bool:
+    found = gateway.resources.channels.get("default", channel)
+    return found is not None and found.status.cron_job_name is not None
 
 
 async def bury(database_url: str, ids: dict[str, str]) -> str:

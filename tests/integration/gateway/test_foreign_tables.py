@@ -37,6 +37,7 @@ VALUES = {
     "jsonb": "'{}'",
     "timestamptz": "now()",
     "bool": "true",
+    "xid8": "pg_current_xact_id()",
 } | dict.fromkeys(("int4", "int8", "float4", "float8"), "1")
 
 

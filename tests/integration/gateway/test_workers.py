@@ -10,7 +10,7 @@ import pytest
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
 
-from tests.integration.gateway.conftest import PATIENCE, Api, monitor, report, transition
+from tests.integration.gateway.conftest import KEY, PATIENCE, Api, monitor, report, transition
 from tests.integration.gateway.kube_double import KubeDouble, Object
 
 
@@ -140,7 +140,9 @@ async def test_the_public_key_opens_nothing_inside_and_the_other_way_round(
     gateway: Gateway, session: aiohttp.ClientSession, api: Api, internal: Api, obj: Object
 ) -> None:
     assert (await api.get(path(obj))).status == 404
-    assert (await internal.get("/api/v1/monitors")).status == 404
+    url = f"http://127.0.0.1:{gateway.internal_port}/api/v1/monitors"
+    async with session.get(url, headers={"Authorization": f"Bearer {KEY}"}) as shut:
+        assert shut.status == 404
     assert (await internal.with_headers().get("/healthz")).status == 200
 
 

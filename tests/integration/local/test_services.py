@@ -32,3 +32,8 @@ async def test_a_hung_process_is_started_again_and_a_healthy_one_is_left_alone(t
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await server.stop()
+
+
+def test_a_port_that_is_chosen_is_never_one_that_an_outgoing_connection_may_take_meanwhile() -> None:
+    lowest, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert all(choose_port(0, "--port") < lowest for _ in range(50))
