@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for each thing. `make` alone lists them.
-.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-stream lock fuzz api-fuzz clean
+.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-stream chaos lock fuzz api-fuzz clean
 BIN := .venv/bin
 
 help: ## list the commands
@@ -44,6 +44,9 @@ bench-gateway: venv ## how soon and how cheaply events are delivered and request
 
 bench-stream: venv ## what watching streams costs and how soon it tells, beside ffmpeg in the same run
 	$(BIN)/python -m bench.stream
+
+chaos: venv ## deliveries while gateways are killed and PostgreSQL restarts: is anything lost (ARGS="--small --runs 3")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: venv ## resolve the dependencies anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+from castwarden_base.waiting import wait_until
 
 
 async def see_all(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -48,7 +49,14 @@ async def fresh_database(server: str, options: str = "template template0") -> As
 
 
 async def drop_database(server: str, name: str) -> None:
-    await administer(server, f"drop database if exists {name} with (force)")
+    async def dropped() -> bool:
+        try:
+            await administer(server, f"drop database if exists {name} with (force)")
+        except asyncpg.InsufficientPrivilegeError:  # an autovacuum is at work there, which only a superuser may end
+            return False
+        return True
+
+    await wait_until(dropped, 30)
 
 
 async def administer(server: str, statement: str) -> None:
