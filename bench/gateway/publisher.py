@@ -26,7 +26,7 @@ async def main() -> None:
     job = json.load(sys.stdin)
     each = max(1, round(job["rate"] / _TRANSACTIONS))
     interval = each / job["rate"]
-    database = await Database.open(job["url"], max_size=8)
+    database = (await Database.open(job["url"], max_size=8)).of_all()
     running: set[asyncio.Task[None]] = set()
     began = time.monotonic()
     for number in range(round(job["seconds"] / interval)):

@@ -15,6 +15,7 @@ import aiohttp
 import asyncpg
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.db.migrate import migrate
+from castwarden_gateway.db.walls import ALL, SETTING
 from castwarden_local.postgres import Postgres
 from castwarden_local.standin.interface import CUSTOM_RESOURCE_DEFINITIONS
 from castwarden_local.standin.standin import Standin
@@ -66,7 +67,7 @@ async def stack(folder: Path) -> AsyncIterator[Stack]:
         sink, _ = await parts.enter_async_context(process("bench.gateway.sink", dict(os.environ)))
         gateway, pid = await parts.enter_async_context(_gateway(url, standin.kubeconfig))
         session = await parts.enter_async_context(aiohttp.ClientSession())
-        database = await asyncpg.connect(url)
+        database = await asyncpg.connect(url, server_settings={SETTING: ALL})
         parts.push_async_callback(database.close)
         assert postgres.pid is not None
         yield Stack(
