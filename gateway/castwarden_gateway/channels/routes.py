@@ -10,7 +10,7 @@ from asyncpg import Record
 
 from castwarden_gateway.channels.answers import ChannelView, PollStarted, VideoView
 from castwarden_gateway.channels.bodies import ChannelCreate, ChannelPatch, VideoQuery
-from castwarden_gateway.channels.service import ChannelNotReady, Channels, TooManyChannels, sort_key
+from castwarden_gateway.channels.service import ChannelNotReady, Channels, TooManyChannels
 from castwarden_gateway.channels.store import VideoStore
 from castwarden_gateway.events.routes import EventQuery, event_page
 from castwarden_gateway.events.store import EventView
@@ -18,6 +18,7 @@ from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
 from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
 from castwarden_gateway.kube.changes import version_of
+from castwarden_gateway.kube.order import position
 from castwarden_gateway.tenants.principal import Principal
 
 CHANNELS = web.AppKey("channels", Channels)
@@ -45,11 +46,8 @@ async def create_channel(request: Request[Principal], body: ChannelCreate) -> Re
 @routes.get(_PATH, scope="channels:read", query=PageQuery, returns={200: list[ChannelView]})
 async def list_channels(request: Request[Principal], query: PageQuery) -> Any:
     channels = request.app[CHANNELS]
-    before = decode(query.cursor, _position)
-    found = [one for one in channels.list(request.principal.tenant) if before is None or sort_key(one) < before]
-    return page(
-        request.http.rel_url, found[: query.limit + 1], query.limit, lambda one: encode(*sort_key(one)), channels.view
-    )
+    rows = channels.page(request.principal.tenant, query)
+    return page(request.http.rel_url, rows, query.limit, lambda one: encode(*position(one)), channels.view)
 
 
 @routes.get(_PATH + "/{id}", scope="channels:read", returns={200: ChannelView}, problems=[NotFound])
@@ -125,10 +123,6 @@ async def list_videos(request: Request[Principal], query: VideoQuery) -> Any:
 async def channel_events(request: Request[Principal], query: EventQuery) -> Any:
     meta = request.app[CHANNELS].get(request.principal.tenant, request.params["id"]).metadata
     return await event_page(request, query, name=meta.name, uid=meta.uid)
-
-
-def _position(created_at: str, name: str) -> tuple[str, str]:
-    return str(created_at), str(name)
 
 
 def _video_position(at: str, id_: str) -> tuple[datetime, UUID]:

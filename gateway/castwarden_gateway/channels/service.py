@@ -5,6 +5,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,14 @@ from castwarden_model.resources import Channel
 from castwarden_gateway.channels.answers import ChannelView
 from castwarden_gateway.channels.bodies import FIELDS, ChannelCreate, ChannelPatch
 from castwarden_gateway.facts.known import source_url
+from castwarden_gateway.http.cursors import PageQuery, decode
 from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound, Problem
 from castwarden_gateway.kube.changes import change, remove
 from castwarden_gateway.kube.client import Object, Refused, segment
 from castwarden_gateway.kube.errors import problem_of, refusals_as_problems
+from castwarden_gateway.kube.order import read_position
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
 from castwarden_gateway.tenants.principal import Tenant
@@ -76,10 +79,11 @@ class Channels:
             raise NotFound(f"There is no channel {name}.")
         return found
 
-    def list(self, tenant: Tenant) -> list[Channel]:
-        """Newest first."""
+    def page(self, tenant: Tenant, query: PageQuery) -> list[Channel]:
+        """Newest first: one more than the page shows, if there is one."""
         self._resources.require_synced()
-        return sorted(self._kind.in_namespace(tenant.namespace), key=sort_key, reverse=True)
+        newest = self._kind.newest(tenant.namespace, decode(query.cursor, read_position))
+        return list(islice(newest, query.limit + 1))
 
     async def update(
         self, tenant: Tenant, name: str, body: ChannelPatch, if_match: IfMatch, operation: Operation
@@ -145,11 +149,6 @@ def job_from(cron_job: Object, suffix: str) -> Object:
         },
         "spec": template["spec"],
     }
-
-
-def sort_key(channel: Channel) -> tuple[str, str]:
-    created = channel.metadata.creation_timestamp
-    return created.isoformat() if created else "", channel.metadata.name
 
 
 def view(channel: Channel, status: Mapping[str, Any]) -> ChannelView:

@@ -7,14 +7,15 @@ from aiohttp import web
 
 from castwarden_gateway.downloads.answers import DownloadDetail, DownloadView
 from castwarden_gateway.downloads.bodies import DownloadCreate, DownloadPatch, DownloadQuery
-from castwarden_gateway.downloads.service import Downloads, DownloadsDisabled, TooManyDownloads, sort_key
+from castwarden_gateway.downloads.service import Downloads, DownloadsDisabled, TooManyDownloads
 from castwarden_gateway.downloads.store import AttemptStore
 from castwarden_gateway.events.routes import EventQuery, event_page
 from castwarden_gateway.events.store import EventView
-from castwarden_gateway.http.cursors import decode, encode, page
+from castwarden_gateway.http.cursors import encode, page
 from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
 from castwarden_gateway.kube.changes import version_of
+from castwarden_gateway.kube.order import position
 from castwarden_gateway.tenants.principal import Principal
 
 DOWNLOADS = web.AppKey("downloads", Downloads)
@@ -49,10 +50,8 @@ async def create_download(request: Request[Principal], body: DownloadCreate) -> 
 )
 async def list_downloads(request: Request[Principal], query: DownloadQuery) -> Any:
     downloads = request.app[DOWNLOADS]
-    before = decode(query.cursor, _position)
-    found = downloads.list(request.principal.tenant, query)
-    rows = [one for one in found if before is None or sort_key(one) < before][: query.limit + 1]
-    return page(request.http.rel_url, rows, query.limit, lambda one: encode(*sort_key(one)), downloads.view)
+    rows = downloads.page(request.principal.tenant, query)
+    return page(request.http.rel_url, rows, query.limit, lambda one: encode(*position(one)), downloads.view)
 
 
 @routes.get(
@@ -110,7 +109,3 @@ async def delete_download(request: Request[Principal]) -> Reply:
 async def download_events(request: Request[Principal], query: EventQuery) -> Any:
     meta = request.app[DOWNLOADS].get(request.principal.tenant, request.params["id"]).metadata
     return await event_page(request, query, name=meta.name, uid=meta.uid)
-
-
-def _position(created_at: str, name: str) -> tuple[str, str]:
-    return str(created_at), str(name)

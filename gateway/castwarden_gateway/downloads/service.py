@@ -5,6 +5,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,13 @@ from castwarden_model.resources import DownloadJob
 
 from castwarden_gateway.downloads.answers import DownloadView
 from castwarden_gateway.downloads.bodies import FIELDS, DownloadCreate, DownloadPatch, DownloadQuery, Status
+from castwarden_gateway.http.cursors import decode
 from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import FieldError, Forbidden, InvalidRequest, NotFound, Problem
 from castwarden_gateway.kube.changes import change, remove
 from castwarden_gateway.kube.errors import refusals_as_problems
+from castwarden_gateway.kube.order import read_position
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
 from castwarden_gateway.tenants.principal import Tenant
@@ -81,15 +84,12 @@ class Downloads:
             raise NotFound(f"There is no download {name}.")
         return found
 
-    def list(self, tenant: Tenant, query: DownloadQuery) -> list[DownloadJob]:
-        """Newest first."""
+    def page(self, tenant: Tenant, query: DownloadQuery) -> list[DownloadJob]:
+        """Those that match, newest first: one more than the page shows, if there is one."""
         self._resources.require_synced()
-        found = [
-            one
-            for one in self._kind.in_namespace(tenant.namespace)
-            if query.status in (None, status_of(one, self._status(one)))
-        ]
-        return sorted(found, key=sort_key, reverse=True)
+        newest = self._kind.newest(tenant.namespace, decode(query.cursor, read_position))
+        found = (one for one in newest if query.status in (None, status_of(one, self._status(one))))
+        return list(islice(found, query.limit + 1))
 
     async def update(
         self, tenant: Tenant, name: str, body: DownloadPatch, if_match: IfMatch, operation: Operation
@@ -129,11 +129,6 @@ class Downloads:
         except (InvalidUrl, BlockedAddress) as error:
             refused = FieldError(str(error), pointer="/url" if body.url else "/entity_id")
             raise InvalidRequest("The URL cannot be fetched; see errors.", errors=[refused]) from error
-
-
-def sort_key(job: DownloadJob) -> tuple[str, str]:
-    created = job.metadata.creation_timestamp
-    return created.isoformat() if created else "", job.metadata.name
 
 
 def status_of(job: DownloadJob, status: Mapping[str, Any]) -> Status:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cached kinds and the paths to write them: the one object that subjects use to reach the Kubernetes API."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from castwarden_base.logs import get_logger
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from castwarden_gateway.kube.cache import Cache, Object
 from castwarden_gateway.kube.client import Kube, KubernetesUnavailable, Refused, path_of
+from castwarden_gateway.kube.order import ByAge, Position
 from castwarden_gateway.kube.watcher import Watcher
 
 log = get_logger(__name__)
@@ -26,8 +27,10 @@ class Kind(Generic[R]):
         self.model = model
         self.cache = Cache(model.KIND)
         self._parsed: dict[str, tuple[str, R]] = {}  # uid -> (version, parsed)
+        self._by_age = ByAge()
         self._kube: Kube | None = None
         self.cache.subscribe(self._forget)
+        self.cache.subscribe(self._by_age.changed)
 
     def connect(self, kube: Kube) -> None:
         self._kube = kube
@@ -41,6 +44,12 @@ class Kind(Generic[R]):
         for found in self.cache.in_namespace(namespace):
             if (parsed := self.parse(found)) is not None:
                 yield parsed
+
+    def newest(self, namespace: str, before: Position | None) -> Iterator[R]:
+        """Newest first, from behind `before`. To be read at once, before anything changes."""
+        for name in self._by_age.names(namespace, before):
+            if (found := self.get(namespace, name)) is not None:
+                yield found
 
     def named(self, name: str) -> list[R]:
         """Every namespace's resource of this name."""

@@ -9,14 +9,15 @@ from aiohttp import web
 from castwarden_gateway.events.routes import EventQuery, StreamQuery, event_page, stream
 from castwarden_gateway.events.store import EventFilter, EventView
 from castwarden_gateway.events.streams import TooManyStreams
-from castwarden_gateway.http.cursors import decode, encode, page
+from castwarden_gateway.http.cursors import encode, page
 from castwarden_gateway.http.problems import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created
 from castwarden_gateway.http.sse import EventStream
 from castwarden_gateway.kube.changes import version_of
+from castwarden_gateway.kube.order import position
 from castwarden_gateway.monitors.answers import MonitorDeleted, MonitorView
 from castwarden_gateway.monitors.bodies import MonitorCreate, MonitorPatch, MonitorQuery
-from castwarden_gateway.monitors.service import DuplicateMonitor, Monitors, TooManyMonitors, sort_key
+from castwarden_gateway.monitors.service import DuplicateMonitor, Monitors, TooManyMonitors
 from castwarden_gateway.tenants.principal import Principal
 
 MONITORS = web.AppKey("monitors", Monitors)
@@ -41,17 +42,15 @@ async def create_monitor(request: Request[Principal], body: MonitorCreate) -> Re
 @routes.get(_PATH, scope="monitors:read", query=MonitorQuery, returns={200: list[MonitorView]})
 async def list_monitors(request: Request[Principal], query: MonitorQuery) -> Any:
     monitors = request.app[MONITORS]
-    found = monitors.list(request.principal.tenant, query)
-    before = decode(query.cursor, _position)
-    rows = [monitor for monitor in found if before is None or sort_key(monitor) < before][: query.limit + 1]
-    return page(request.http.rel_url, rows, query.limit, lambda monitor: encode(*sort_key(monitor)), monitors.view)
+    rows = monitors.page(request.principal.tenant, query)
+    return page(request.http.rel_url, rows, query.limit, lambda one: encode(*position(one)), monitors.rendered)
 
 
 @routes.get(_PATH + "/{id}", scope="monitors:read", returns={200: MonitorView}, problems=[NotFound])
 async def get_monitor(request: Request[Principal]) -> Reply:
     monitors = request.app[MONITORS]
     monitor = monitors.get(request.principal.tenant, request.params["id"])
-    return Reply(monitors.rendered(monitor), version=version_of(monitor))
+    return Reply({"data": monitors.rendered(monitor)}, version=version_of(monitor))
 
 
 @routes.patch(
@@ -104,7 +103,3 @@ async def stream_monitor_events(request: Request[Principal], query: StreamQuery)
     """A monitor's events as they come, as server-sent events."""
     meta = request.app[MONITORS].get(request.principal.tenant, request.params["id"]).metadata
     return await stream(request, query, EventFilter(query.type, name=meta.name, uid=meta.uid))
-
-
-def _position(created_at: str, name: str) -> tuple[str, str]:
-    return str(created_at), str(name)

@@ -5,6 +5,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +13,11 @@ from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
 from castwarden_base.logs import get_logger
 from castwarden_base.settings import Network
 from castwarden_model.resources import Monitor
+from orjson import Fragment
 from yarl import URL
 
 from castwarden_gateway.db import DatabaseUnavailable
+from castwarden_gateway.http.cursors import decode
 from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import (
@@ -27,6 +30,7 @@ from castwarden_gateway.http.problems import (
 from castwarden_gateway.http.routes import as_json
 from castwarden_gateway.kube.changes import change, remove
 from castwarden_gateway.kube.errors import refusals_as_problems
+from castwarden_gateway.kube.order import read_position
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
 from castwarden_gateway.monitors.answers import MonitorView
@@ -59,7 +63,7 @@ class Monitors:
         self._bindings = bindings
         self._allow = tuple(allow)
         self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._views: dict[str, tuple[str, Mapping[str, Any] | None, bytes]] = {}
+        self._views: dict[str, tuple[str, Mapping[str, Any] | None, Fragment]] = {}
 
     async def create(self, tenant: Tenant, body: MonitorCreate, operation: Operation) -> Monitor:
         self._check_callback(body)
@@ -80,11 +84,11 @@ class Monitors:
             raise NotFound(f"There is no monitor {name}.")
         return found
 
-    def list(self, tenant: Tenant, query: MonitorQuery) -> list[Monitor]:
-        """The tenant's monitors that match, newest first."""
+    def page(self, tenant: Tenant, query: MonitorQuery) -> list[Monitor]:
+        """Those that match, newest first: one more than the page shows, if there is one."""
         self._resources.require_synced()
-        found = [monitor for monitor in self._kind.in_namespace(tenant.namespace) if self._matches(monitor, query)]
-        return sorted(found, key=sort_key, reverse=True)
+        newest = self._kind.newest(tenant.namespace, decode(query.cursor, read_position))
+        return list(islice((one for one in newest if self._matches(one, query)), query.limit + 1))
 
     async def update(
         self, tenant: Tenant, name: str, body: MonitorPatch, if_match: IfMatch, operation: Operation
@@ -102,8 +106,8 @@ class Monitors:
     def view(self, monitor: Monitor) -> MonitorView:
         return view(monitor, self._status(monitor))
 
-    def rendered(self, monitor: Monitor) -> bytes:
-        """The answer to a GET, kept until the resource or what is known of it changes."""
+    def rendered(self, monitor: Monitor) -> Fragment:
+        """The view as JSON, kept until the resource or what is known of it changes."""
         meta = monitor.metadata
         pending = self._statuses.pending(meta.uid)
         known = self._views.get(meta.uid)
@@ -111,9 +115,9 @@ class Monitors:
             return known[2]
         if len(self._views) >= _VIEWS:
             self._views.clear()
-        text = as_json({"data": self.view(monitor)})
-        self._views[meta.uid] = (meta.resource_version, pending, text)
-        return text
+        rendered = Fragment(as_json(self.view(monitor)))
+        self._views[meta.uid] = (meta.resource_version, pending, rendered)
+        return rendered
 
     def _status(self, monitor: Monitor) -> Mapping[str, Any]:
         meta = monitor.metadata
@@ -156,11 +160,6 @@ class Monitors:
             await self._bindings.ensure(monitor)
         except DatabaseUnavailable as error:  # the watch of this same write tries until it works
             log.warning("binding_postponed", monitor=monitor.metadata.name, reason=str(error))
-
-
-def sort_key(monitor: Monitor) -> tuple[str, str]:
-    created = monitor.metadata.creation_timestamp
-    return created.isoformat() if created else "", monitor.metadata.name
 
 
 def canonical(url: str) -> str:
