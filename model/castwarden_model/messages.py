@@ -67,7 +67,7 @@ class Seats(Message):
     """The Monitors that have their seat in one shared Pod. `version` is the same whenever the list is."""
 
     version: Name
-    seats: list[ResourceRef] = []
+    seats: list[ResourceRef] = Field(default_factory=list)
 
 
 class OpenCondition(Message):
@@ -87,8 +87,8 @@ class MonitorAssignment(Message):
     epoch: int
     spec: MonitorSpec
     stream: StreamState = StreamState.UNKNOWN
-    open: list[OpenCondition] = []
-    statistics: Statistics = Statistics()
+    open: list[OpenCondition] = Field(default_factory=list)
+    statistics: Statistics = Field(default_factory=Statistics)
 
 
 class FeedValidators(Message):
@@ -106,7 +106,7 @@ class ChannelAssignment(Message):
     version: Name
     epoch: int
     spec: ChannelSpec
-    validators: FeedValidators = FeedValidators()
+    validators: FeedValidators = Field(default_factory=FeedValidators)
 
 
 class DownloadAssignment(Message):
@@ -143,8 +143,8 @@ class Transition(Message):
     duration_sec: float = Field(description="how long it has lasted, or lasted in all")
     threshold_sec: float = 0.0
     segment: Segment | None = None
-    measured: Annotated[dict[str, float | Text], Field(max_length=16)] = {}
-    detail: Detail = {}
+    measured: Annotated[dict[str, float | Text], Field(max_length=16)] = Field(default_factory=dict)
+    detail: Detail = Field(default_factory=dict)
 
 
 class Occurrence(Message):
@@ -153,7 +153,7 @@ class Occurrence(Message):
     id: UUID
     type: Literal["stream.started", "stream.ended", "stream.delayed", "stream.epoch_changed", "monitor.error"]
     at: AwareDatetime
-    data: Detail = {}
+    data: Detail = Field(default_factory=dict)
 
 
 class MonitorObservation(Message):
@@ -166,7 +166,7 @@ class MonitorObservation(Message):
     video: Health = Health.UNKNOWN
     audio: Health = Health.UNKNOWN
     last_check_at: AwareDatetime | None = None
-    statistics: Statistics = Statistics()
+    statistics: Statistics = Field(default_factory=Statistics)
 
 
 class FeedObservation(Message):
@@ -175,7 +175,7 @@ class FeedObservation(Message):
     polled_at: AwareDatetime
     http_status: int | None = None
     title: Text | None = None
-    validators: FeedValidators = FeedValidators()
+    validators: FeedValidators = Field(default_factory=FeedValidators)
     error: Text | None = None
 
 
@@ -214,7 +214,7 @@ class DownloadObservation(Message):
     """How the download stands."""
 
     progress: DownloadProgress | None = None
-    attempts: Annotated[list[DownloadAttempt], Field(max_length=100)] = []
+    attempts: Annotated[list[DownloadAttempt], Field(max_length=100)] = Field(default_factory=list)
     result: DownloadResult | None = None
     failure: DownloadFailure | None = None
 
@@ -229,10 +229,10 @@ class Report(Message):
     epoch: int
     seq: int
     monitor: MonitorObservation | None = None
-    transitions: Annotated[list[Transition], Field(max_length=1000)] = []
-    occurrences: Annotated[list[Occurrence], Field(max_length=1000)] = []
+    transitions: Annotated[list[Transition], Field(max_length=1000)] = Field(default_factory=list)
+    occurrences: Annotated[list[Occurrence], Field(max_length=1000)] = Field(default_factory=list)
     feed: FeedObservation | None = None
-    videos: Annotated[list[VideoSeen], Field(max_length=5000)] = []
+    videos: Annotated[list[VideoSeen], Field(max_length=5000)] = Field(default_factory=list)
     download: DownloadObservation | None = None
 
 
@@ -272,7 +272,7 @@ class Look(Message):
     thumbnail: Annotated[bytes, Field(max_length=LARGEST_THUMBNAIL)] | None = Field(
         default=None, description="a JPEG, in base64; None keeps the one before"
     )
-    strip: Annotated[list[StripPoint], Field(max_length=60)] = []
+    strip: Annotated[list[StripPoint], Field(max_length=60)] = Field(default_factory=list)
 
 
 class ExtractionRequest(Message):

@@ -87,4 +87,4 @@ def degrade(known: Known, reason: str | None, message: str, at: datetime, *, oth
 
 def stamp(at: datetime) -> str:
     """metav1.Time: whole seconds in UTC."""
-    return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return at.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
