@@ -16,10 +16,12 @@ from statistics import median
 
 from bench.gateway import floods, latency, requests
 from bench.gateway.floods import Flood
+from bench.gateway.latency import Dead
 from bench.gateway.stack import Stack, stack, wait_ready
 from bench.gateway.usage import peak_rss_mib, rss_mib
 
 ONE, TEN = ["/hook/0"], [f"/hook/{number}" for number in range(10)]
+DEAD = {"one never answers, 10,000 due": Dead(1, 10_000), "1,000 never answer, 10 due each": Dead(1_000, 10)}
 PARTS = ("floods", "latency", "dead", "backlog", "requests")
 
 
@@ -107,17 +109,16 @@ async def measure_latency(running: Stack, sizes: Sizes, table: Table, peak: floa
 
 
 async def measure_dead(running: Stack, sizes: Sizes, table: Table) -> None:
-    """Nine endpoints beside a tenth that answers, or never does. Rounds take turns, the ratio is that of medians."""
-    alive, dead = [], []
+    """Nine endpoints alone, and beside dead ones. Rounds take turns, the ratio is that of medians."""
+    alone: list[float] = []
+    beside: dict[str, list[float]] = {name: [] for name in DEAD}
     for _ in range(sizes.rounds):
-        alive.append((await latency.delays(running, TEN[:9], 45, sizes.seconds)).p99)
-        dead.append((await latency.delays(running, TEN[:9], 45, sizes.seconds, silent=1)).p99)
-    table.most(
-        "one endpoint of ten never answers: p99 of the nine",
-        median(dead) / median(alive),
-        1.1,
-        f"none {median(alive):.1f} ms, one {median(dead):.1f} ms",
-    )
+        alone.append((await latency.delays(running, TEN[:9], 45, sizes.seconds)).p99)
+        for name, dead in DEAD.items():
+            beside[name].append((await latency.delays(running, TEN[:9], 45, sizes.seconds, dead)).p99)
+    for name, found in beside.items():
+        details = f"none {median(alone):.1f} ms, so {median(found):.1f} ms"
+        table.most(f"{name}: p99 of nine", median(found) / median(alone), 1.1, details)
 
 
 async def measure_requests(running: Stack, folder: Path, sizes: Sizes, table: Table) -> None:
