@@ -5,6 +5,7 @@ A snapshot (state, feed, progress) is ordered by (epoch, seq) and only the newes
 occurrence, video, attempt) has its own id, so that a repeat changes nothing.
 """
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -70,12 +71,32 @@ class Seats(Message):
     seats: list[ResourceRef] = Field(default_factory=list)
 
 
+class Settled(StrEnum):
+    """Why an episode ended although nobody saw it recover."""
+
+    CHECK_DISABLED = "check_disabled"
+    STREAM_ENDED = "stream_ended"
+    BASELINE_LOST = "baseline_lost"
+
+
 class OpenCondition(Message):
-    """An alert that has been raised and not cleared."""
+    """An alert that has been raised and not cleared, with what it was raised by."""
 
     condition: Name
     episode: UUID
     started_at: AwareDatetime
+    measured: Annotated[dict[str, float | Text], Field(max_length=16)] = Field(default_factory=dict)
+    threshold_sec: float = 0.0
+
+    @classmethod
+    def of(cls, raised: "Transition") -> "OpenCondition":
+        return cls(
+            condition=raised.condition,
+            episode=raised.episode,
+            started_at=raised.started_at,
+            measured=raised.measured,
+            threshold_sec=raised.threshold_sec,
+        )
 
 
 class MonitorAssignment(Message):
@@ -145,6 +166,7 @@ class Transition(Message):
     segment: Segment | None = None
     measured: Annotated[dict[str, float | Text], Field(max_length=16)] = Field(default_factory=dict)
     detail: Detail = Field(default_factory=dict)
+    settled: Text = Field(default="", description="why it ended although nobody saw it recover: no recovery is told")
 
 
 class Occurrence(Message):

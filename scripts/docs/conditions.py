@@ -23,7 +23,8 @@ _SEEN_IN = {
 _INTRODUCTION = """# Conditions
 
 A condition is something that can be wrong with a stream. Each has one check with settings of its own under
-`spec.checks.<name>`, is told at most once per episode, and every alert is followed by a recovery. `raiseAfter` is how
+`spec.checks.<name>`, is told at most once per episode, and every alert that ends is followed by a recovery,
+but for what [ends without one](webhooks.md#what-ends-without-a-recovery). `raiseAfter` is how
 long it must be bad, `clearAfter` how long it must be good again. A stall stops media time: while nothing arrives, an
 episode of picture or sound neither grows nor clears. Nor does it by media that nobody saw: segments that could not be
 fetched, or were gone before we came back.

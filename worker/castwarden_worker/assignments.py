@@ -135,9 +135,7 @@ def with_facts(
         if known is not None and known.episode == transition.episode and transition.state == "cleared":
             del conditions[transition.condition]
         elif transition.state == "raised":
-            conditions[transition.condition] = OpenCondition(
-                condition=transition.condition, episode=transition.episode, started_at=transition.started_at
-            )
+            conditions[transition.condition] = OpenCondition.of(transition)
     for occurrence in occurrences:
         stream = _LEADS_TO.get(occurrence.type, stream)
     return assignment.model_copy(update={"stream": stream, "open": list(conditions.values())})

@@ -20,11 +20,9 @@ from castwarden_model.resources import Channel, DownloadJob, Monitor, StreamStat
 from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.feeds import fold_feed, fold_videos
-from castwarden_gateway.facts.known import BENEATH, OFF_SECONDS, Added, Known, degrade, stamp, subject_of
+from castwarden_gateway.facts.judgement import BEHIND, BLOCKED, judge, note_settled
+from castwarden_gateway.facts.known import BENEATH, OFF_SECONDS, Added, Known, stamp, subject_of
 
-_BLOCKED = "probe_blocked"
-_BEHIND = "analysis_degraded"
-_SHORT = 5  # open conditions that are named in one line
 _LARGEST = 64 * 1024
 """Bytes of a resource's state, or of one event's data, as JSON. It stays in memory and goes to the Kubernetes API."""
 
@@ -51,7 +49,7 @@ def fold(
     if report.monitor is not None and newest:
         _fold_monitor(known, report.monitor, now)
     if report.transitions or report.monitor is not None:
-        _judge(known, now)
+        judge(known, now)
     if report.feed is not None and newest:
         fold_feed(known, report.feed, now)
     if isinstance(resource, Channel) and report.videos:
@@ -106,7 +104,10 @@ def _occurred(occurrence: Occurrence, known: Known) -> dict[str, Any]:
 
 
 def _fold_transition(context: _Context, transition: Transition, added: Added) -> None:
-    """An episode is raised once and cleared once, whoever tells of it again. It ends when another one is raised."""
+    """An episode is raised once and cleared once, whoever tells of it again. It ends when another one is raised.
+
+    One that nobody saw recover ends without an event: `status` tells why.
+    """
     known, name = context.known, transition.condition
     before = known.open.get(name)
     if transition.state == "raised":
@@ -114,19 +115,22 @@ def _fold_transition(context: _Context, transition: Transition, added: Added) ->
             if before.episode == transition.episode:
                 return
             _tell_lost_recovery(context, before, transition, added)
-        known.open[name] = OpenCondition(condition=name, episode=transition.episode, started_at=transition.started_at)
-        if name == _BLOCKED:
+        known.open[name] = OpenCondition.of(transition)
+        if name == BLOCKED:
             known.private["blocked"] = {key: str(transition.detail.get(key, ""))[:1024] for key in ("reason", "hint")}
-        if name == _BEHIND:
+        if name == BEHIND:
             known.private["behind"] = str(transition.measured.get("reason", ""))[:1024]
     elif before is None or before.episode != transition.episode:
         return
     else:
         del known.open[name]
-        if name == _BLOCKED:
+        if name == BLOCKED:
             known.private.pop("blocked", None)
-        if name == _BEHIND:
+        if name == BEHIND:
             known.private.pop("behind", None)
+    note_settled(known, transition)
+    if transition.settled:
+        return
     _tell_transition(context, transition, added)
 
 
@@ -189,61 +193,3 @@ def _fold_monitor(known: Known, seen: MonitorObservation, now: datetime) -> None
 
 def _present(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _judge(known: Known, now: datetime) -> None:
-    """Degraded: the source is faulty, or cannot be looked at as it should be, which is no fault of the source."""
-    known.status["openConditions"] = sorted(known.open)
-    known.status["openSummary"] = _in_short(sorted(known.open))
-    blocked = _BLOCKED in known.open or known.status.get("stream", {}).get("state") == StreamState.PROBE_BLOCKED
-    faults = sorted(known.open.keys() - {_BLOCKED, _BEHIND})
-    said = ["cannot look at the source: " + _why_blocked(known)] if blocked else []
-    said += ["open: " + ", ".join(faults)] if faults else []
-    if _BEHIND in known.open:
-        said.append("looks less deeply than it should: " + (known.private.get("behind") or "the worker cannot keep up"))
-    if blocked:
-        reason = "ProbeBlocked"
-    elif "stall" in faults:
-        reason = "StreamStalled"
-    else:
-        reason = "ConditionsOpen" if faults else "ProbeDegraded"
-    clock = _clock_remark(known)
-    if said:
-        degrade(known, reason, "; ".join([*said, *clock]), now)
-    else:
-        otherwise, message = _not_degraded(known.status.get("stream", {}))
-        degrade(known, None, "; ".join([message, *clock] if message else clock), now, otherwise=otherwise)
-
-
-def _in_short(names: list[str]) -> str:
-    """For a column of a table."""
-    more = [f"+{len(names) - _SHORT}"] if len(names) > _SHORT else []
-    return ", ".join(name[:40] for name in [*names[:_SHORT], *more])
-
-
-def _clock_remark(known: Known) -> list[str]:
-    """Says so when times cannot be trusted; they are never corrected."""
-    offset = known.private.get("clock_offset")
-    if offset is None:
-        return []
-    direction = "ahead" if offset > 0 else "behind"
-    return [f"the worker's clock is about {abs(offset):.0f} s {direction}: so are the times of its events"]
-
-
-def _not_degraded(stream: dict[str, Any]) -> tuple[str, str]:
-    """Healthy is only what was seen: a stream that never came is not."""
-    why = stream.get("reason") or "no segment yet"
-    match stream.get("state"):
-        case StreamState.LIVE:
-            return "SourceHealthy", ""
-        case StreamState.ENDED:
-            return "SourceEnded", f"the stream has ended: {why}"
-        case _:
-            return "SourceNotSeen", f"the stream has not been seen yet: {why}"
-
-
-def _why_blocked(known: Known) -> str:
-    """What the worker said when it was shut out, and what would help."""
-    told = known.private.get("blocked", {})
-    reason = told.get("reason") or known.status.get("stream", {}).get("reason") or "unknown"
-    return f"{reason}; {told['hint']}" if told.get("hint") else str(reason)

@@ -245,7 +245,11 @@ class LatencyGrowthCheck(CheckSpec):
 
     raise_after: Duration = _raises(30, "Time that latency must be high.")
     clear_after: Duration = _clears(30, "Time that latency must be back.")
-    growth: Duration = Field(default=seconds(10), description="Latency above the five-minute baseline that is a fault.")
+    growth: Duration = Field(
+        default=seconds(10),
+        description="Latency above the baseline that is a fault. The baseline is the lowest that the lower quartile of"
+        " five minutes has been so far; it rises by a second an hour at most, and survives a restart during an alert.",
+    )
 
 
 class RenditionStaleCheck(CheckSpec):

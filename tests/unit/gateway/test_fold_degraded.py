@@ -8,6 +8,7 @@ import pytest
 from castwarden_base.ids import uuid7
 from castwarden_gateway.facts.fold import fold
 from castwarden_gateway.facts.known import Known
+from castwarden_model.conditions import ALERTS
 
 from tests.unit.gateway.folding import MONITOR, NOW, folded, known, report, transition
 
@@ -59,6 +60,54 @@ def test_degraded_says_why_the_worker_looks_less_deeply_for_as_long_as_it_does()
     folded(state, report(seq=2, monitor={"stream": "Live"}))
     assert message_of(state) == "looks less deeply than it should: a call that decodes does not return"
     folded(state, report(seq=3, transitions=[transition("analysis_degraded", "cleared")]))
+    assert state.private == {}
+
+
+def test_degraded_says_by_what_an_alert_was_raised() -> None:
+    state = known()
+    measured = {"dark_area": 0.998, "luma": 0.01}
+    folded(state, report(transitions=[transition("black", "raised", measured=measured)]))
+    assert message_of(state) == (
+        "open: black (dark_area 0.998, luma 0.01, raised after 30 s, since 2026-11-20T12:00:00Z)"
+    )
+
+
+def test_what_a_stranger_wrote_does_not_fill_the_message() -> None:
+    state = known()
+    raised = [transition(name, "raised", measured={"error": "x" * 1000}) for name in ALERTS]
+    folded(state, report(transitions=raised))
+    assert len(message_of(state)) <= 4096
+    assert all(name in message_of(state) for name in ALERTS.keys() - {"probe_blocked", "analysis_degraded"})
+
+
+@pytest.mark.parametrize(
+    ("settled", "why"),
+    [
+        ("check_disabled", "its check was switched off"),
+        ("stream_ended", "the stream ended"),
+        ("baseline_lost", "what it was measured against is not known any more"),
+        ("something_newer", "something_newer"),
+    ],
+)
+def test_an_alert_that_nobody_saw_recover_ends_without_an_event_and_the_status_says_why(settled: str, why: str) -> None:
+    state = known()
+    folded(state, report(seq=1, monitor={"stream": "Live"}, transitions=[transition("black", "raised")]))
+    (added,) = folded(state, report(seq=2, transitions=[transition("black", "cleared", settled=settled)]))
+    assert added.events == []
+    assert (state.open, state.status["openConditions"]) == ({}, [])
+    assert message_of(state) == f"black ended at 2026-11-20T12:00:00Z without a recovery: {why}"
+    fold(state, report(seq=3, monitor={"stream": "Live"}), MONITOR, set(), NOW + timedelta(days=1, minutes=1))
+    assert message_of(state) == ""
+
+
+def test_an_alert_that_is_raised_again_is_no_longer_one_that_ended_without_a_recovery() -> None:
+    state = known()
+    folded(state, report(seq=1, transitions=[transition("black", "raised")]))
+    folded(state, report(seq=2, transitions=[transition("black", "cleared", settled="check_disabled")]))
+    again = uuid7()
+    folded(state, report(seq=3, transitions=[transition("black", "raised", episode=again)]))
+    assert message_of(state) == "open: black"
+    folded(state, report(seq=4, transitions=[transition("black", "cleared", episode=again)]))
     assert state.private == {}
 
 

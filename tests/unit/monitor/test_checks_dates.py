@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of numbers and dates, on segments and playlists made by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from castwarden_model.resources.checks import Checks
+from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.checks.discontinuity import Discontinuity
 from castwarden_worker.monitor.checks.latency_growth import LatencyGrowth
 from castwarden_worker.monitor.checks.pdt_jump import PdtJump
 from castwarden_worker.monitor.checks.sequence_regression import SequenceRegression
-from castwarden_worker.monitor.episode import Moment
+from castwarden_worker.monitor.episode import Change, Moment
 from castwarden_worker.monitor.seen import PlaylistSeen, SegmentSeen
 
 from tests.unit.monitor.made import WALL, at
@@ -162,3 +164,38 @@ class TestLatencyGrowth:
         check = configured(LatencyGrowth())
         check.prime(uuid4(), WALL - 100)
         assert [change.raised for change in told(check, self.rows([12.0] * 20))] == [False]
+
+    def raised(self) -> tuple[Change, Mapping[str, float | str]]:
+        """An alert, and what goes with it."""
+        check = configured(LatencyGrowth())
+        (change,) = told(check, self.rows([12.0] * 20 + [12 + 0.5 * step for step in range(40)]))
+        return change, check.measured()
+
+    def taken_over(self, measured: Mapping[str, float | str], latency: Iterable[float]) -> list[Change]:
+        """What another process tells that goes on with the alert."""
+        checks = CheckSet(Checks())
+        check = checks.named("latency_growth")
+        assert check is not None
+        check.prime(uuid4(), WALL - 100, measured)
+        return [change for seen in self.rows(latency) for change in checks.playlist(seen)]
+
+    def test_an_alert_that_another_process_takes_over_stays_open_while_latency_is_high(self) -> None:
+        _, measured = self.raised()
+        assert self.taken_over(measured, [31.0] * 200) == []
+
+    def test_it_recovers_when_latency_is_back_at_the_baseline_of_the_process_before(self) -> None:
+        _, measured = self.raised()
+        (cleared,) = self.taken_over(measured, [31.0] * 40 + [31 - 0.5 * step for step in range(38)] + [12.0] * 10)
+        assert (cleared.raised, cleared.settled) == (False, "")
+
+    def test_without_that_baseline_it_ends_without_a_recovery(self) -> None:
+        (ended,) = self.taken_over({}, [31.0] * 40)
+        assert (ended.raised, ended.settled) == (False, "baseline_lost")
+
+    def test_another_rendition_ends_an_alert_without_a_recovery(self) -> None:
+        checks = CheckSet(Checks())
+        rows = self.rows([12.0] * 20 + [12 + 0.5 * step for step in range(80)])
+        assert [change.raised for seen in rows[:60] for change in checks.playlist(seen)] == [True]
+        checks.renewed()
+        ended = [change for seen in rows[60:] for change in checks.playlist(seen)]
+        assert [(change.raised, change.settled) for change in ended[:1]] == [(False, "baseline_lost")]

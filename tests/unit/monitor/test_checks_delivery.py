@@ -115,6 +115,18 @@ def test_a_check_that_is_switched_off_closes_at_the_next_tick_though_nothing_arr
     ]
 
 
+def test_a_check_that_is_switched_off_during_its_alert_ends_it_without_a_recovery() -> None:
+    checks = CheckSet(Checks())
+    stall = ClockSeen(at(20), 20.0, 4.0, 5)
+    assert [(change.condition, change.raised, change.settled) for change in checks.clock(stall)] == [
+        ("stall", True, "")
+    ]
+    checks.configure(Checks.model_validate({"stall": {"enabled": False}}))
+    (ended,) = checks.clock(ClockSeen(at(21), 21.0, 4.0, 5))
+    assert (ended.condition, ended.raised, ended.settled) == ("stall", False, "check_disabled")
+    assert not checks.stall.alert
+
+
 def test_segments_without_length_do_not_fill_memory() -> None:
     checks = CheckSet(Checks())
     for number in range(5000):

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of a segment's structure, on segments made by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from castwarden_model.resources.checks import Checks
+from castwarden_worker.monitor.checks import CheckSet
 from castwarden_worker.monitor.checks.audio_missing import AudioMissing
 from castwarden_worker.monitor.checks.av_drift import AvDrift
 from castwarden_worker.monitor.checks.codec_change import CodecChange
 from castwarden_worker.monitor.checks.quality_drop import QualityDrop
 from castwarden_worker.monitor.checks.video_missing import VideoMissing
+from castwarden_worker.monitor.episode import Change
 from castwarden_worker.monitor.seen import Kind, SegmentSeen, TrackSeen
 
 from tests.unit.monitor.made import WALL, at
@@ -254,3 +257,44 @@ class TestQualityDrop:
         low = {"size": 150_000, "key_size": 25_000.0}
         for segments in (1, 2, 3, 13, 14):
             assert told(configured(QualityDrop()), self.rows((30, {}), (segments, low), (60, {}))) == []
+
+
+class TestTakenOver:
+    """Alerts of checks that measure a stream against its own past, in the hands of another process."""
+
+    def told(self, condition: str, measured: Mapping[str, float | str], rows: Iterable[SegmentSeen]) -> list[Change]:
+        checks = CheckSet(Checks())
+        check = checks.named(condition)
+        assert check is not None
+        check.prime(uuid4(), WALL - 50, measured)
+        return [change for seen in rows for change in checks.segment(seen) if change.condition == condition]
+
+    def drifted(self, offset: float, count: int) -> list[SegmentSeen]:
+        return [
+            segment(number, picture(1000 + 4.0 * number), sound(1000 + 4.0 * number + offset))
+            for number in range(count)
+        ]
+
+    def test_drift_stays_open_until_sound_and_picture_are_together_by_the_old_baseline(self) -> None:
+        measured = {"offset_sec": 0.8, "baseline_sec": 0.02}
+        assert self.told("av_drift", measured, self.drifted(0.8, 100)) == []
+        (cleared,) = self.told("av_drift", measured, self.drifted(0.02, 10))
+        assert (cleared.raised, cleared.settled) == (False, "")
+
+    def test_drift_of_separate_renditions_ends_without_a_recovery(self) -> None:
+        rows = [segment(number, picture(4.0 * number), None, sought=VIDEO) for number in range(9)]
+        (ended,) = self.told("av_drift", {"offset_sec": 0.8, "baseline_sec": 0.0}, rows)
+        assert ended.settled == "baseline_lost"
+
+    def test_a_format_stays_changed_until_the_usual_one_is_back(self) -> None:
+        measured = {"field": "height", "before": "720", "after": "480"}
+        low = [segment(number, picture(height=480), sound()) for number in range(12)]
+        assert self.told("codec_change", measured, low) == []
+        high = [segment(number, picture(height=720), sound()) for number in range(12)]
+        (cleared,) = self.told("codec_change", measured, high)
+        assert (cleared.raised, cleared.settled) == (False, "")
+
+    def test_a_drop_of_quality_ends_without_a_recovery(self) -> None:
+        rows = [segment(number, picture(height=480), sound()) for number in range(40)]
+        (ended,) = self.told("quality_drop", {"bitrate_kbps": 400.0, "median_kbps": 3000.0}, rows)
+        assert ended.settled == "baseline_lost"

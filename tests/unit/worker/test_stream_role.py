@@ -141,6 +141,8 @@ async def test_what_is_open_when_a_stream_is_gone_is_cleared_before_its_end(tmp_
         assert case.told() == ["probe_blocked cleared", "black cleared", "stall cleared", "stream.ended"]
         cleared = {t.condition: t.episode for report in case.reporter.reports for t in report.transitions}
         assert cleared == {condition.condition: condition.episode for condition in known}
+        settled = {t.condition: t.settled for report in case.reporter.reports for t in report.transitions}
+        assert settled == {"probe_blocked": "", "black": "stream_ended", "stall": "stream_ended"}
         kept = MonitorAssignment.model_validate_json(case.kept.read_bytes())
         assert (kept.open, kept.stream) == ([], StreamState.ENDED)
 

@@ -21,7 +21,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An episode was raised, or cleared. `duration` is how long it has lasted so far, or lasted in all."""
+    """An episode was raised, or cleared. `duration` is how long it has lasted so far, or lasted in all.
+
+    `settled`: why it ended although nobody saw it recover; empty for a recovery.
+    """
 
     condition: str
     raised: bool
@@ -30,6 +33,7 @@ class Change:
     at: Moment
     duration: float
     threshold: float
+    settled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ def transition(
         segment=Segment(sequence=segment.sequence, duration=segment.seconds) if segment else None,
         measured=dict(measured) if change.raised else {},
         detail=dict(detail),
+        settled=change.settled,
     )
 
 

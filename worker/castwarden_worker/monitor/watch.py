@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 from castwarden_base.addresses import Network
-from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Transition
+from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Settled, Transition
 from castwarden_model.resources.monitor import MonitorSpec, Statistics, StreamState
 
 from . import facts
@@ -121,7 +121,7 @@ class Watch:
         return outcome
 
     async def end(self, reason: str) -> None:
-        """The stream is over. Told once, after the end of every alert that is open: nothing else would clear it."""
+        """The stream is over. Told once. It ends every alert that is open, and none of them has recovered."""
         if self._ended is not None:
             return
         self._ended = reason
@@ -129,7 +129,7 @@ class Watch:
         await self._emit(facts.ended(reason, self._clock()))
 
     async def adopt(self, open: Iterable[OpenCondition]) -> None:  # noqa: A002 - the message's name for it
-        """Goes on with episodes that are known late: they clear when the stream is good, at once when it is over."""
+        """Goes on with episodes that are known late: they clear when the stream is good, and end with it."""
         self._prime(open)
         if self._ended is not None:
             await self._close()
@@ -187,11 +187,11 @@ class Watch:
     def _prime(self, conditions: Iterable[OpenCondition]) -> None:
         for known in conditions:
             if check := self.checks.named(known.condition):
-                check.prime(known.episode, known.started_at.timestamp())
+                check.prime(known.episode, known.started_at.timestamp(), known.measured)
 
     async def _close(self) -> None:
         now = self._now()
-        await self._tell(change for check in self.checks if (change := check.close(now)))
+        await self._tell(change for check in self.checks if (change := check.close(now, Settled.STREAM_ENDED)))
 
     async def _follow(self, source: Source, start: Callable[[Coroutine[Any, Any, None]], None]) -> Outcome:
         """`start` begins what goes on beside the feeds."""

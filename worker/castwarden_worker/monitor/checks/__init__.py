@@ -117,6 +117,7 @@ class CheckSet:
         """Another rendition is watched from now on."""
         for check in self:
             check.renewed()
+            check.adrift = check.relative and check.alert
 
     def segment(self, seen: SegmentSeen) -> list[Change]:
         return _shown(self.segments, seen, seen.at.plus(seen.seconds))
@@ -128,11 +129,13 @@ class CheckSet:
         return _shown(self.renditions, seen, seen.at)
 
     def clock(self, seen: ClockSeen) -> list[Change]:
-        """A check that was switched off closes at the next tick, whether or not anything arrives."""
+        """A check that was switched off ends its episode at the next tick, whether or not anything arrives."""
         return _shown(self.clocks, seen, seen.at) + [change for check in self._off if (change := check.settle(seen.at))]
 
 
 def _shown(checks: Iterable[FactCheck[Any]], seen: Any, at: Moment) -> list[Change]:
-    """One fact to all checks of its kind; those that were switched off only close what they have open."""
-    found = (check.observe(seen) if check.enabled else check.settle(at) for check in checks)
+    """One fact to all checks of its kind; those that were switched off only end what they have open."""
+    found = (
+        change for check in checks for change in (check.settle(at), check.observe(seen) if check.enabled else None)
+    )
     return [change for change in found if change]

@@ -26,9 +26,11 @@ class AvDrift(SegmentCheck):
     """Whatever breaks the row of timestamps for a good reason (a discontinuity, missed media) begins a new baseline."""
 
     condition = "av_drift"
+    relative = True
 
     def __init__(self) -> None:
         super().__init__()
+        self._recalled = False  # whether the baseline is another process's
         self.limit = 0.5
         self.offset = self.baseline = 0.0
         self._known: deque[tuple[float, float]] = deque(
@@ -42,12 +44,13 @@ class AvDrift(SegmentCheck):
         self.limit = given.offset.total_seconds()
 
     def observe(self, seen: SegmentSeen) -> Change | None:
-        if seen.discontinuity:
+        separate = len(seen.sought) == 1
+        if seen.discontinuity or (self._recalled and separate):  # what adds up began anew with this process
             self.renewed()
+            self.adrift = self.alert
         if seen.error or (offset := self._offset(seen)) is None:
             return None
         self.offset = offset
-        separate = len(seen.sought) == 1
         change = self.episode.observe(seen.at, bad=self._is_off(seen.at.media, offset, separate=separate))
         return change or self.episode.hold(seen.at.plus(seen.seconds))
 
@@ -78,7 +81,16 @@ class AvDrift(SegmentCheck):
         self._known.append((media, offset))
         return False
 
+    def recall(self, measured: Mapping[str, float | str]) -> bool:
+        baseline = measured.get("baseline_sec")
+        if not isinstance(baseline, (int, float)):
+            return False
+        self._known.extend((0.0, float(baseline)) for _ in range(_ENOUGH))
+        self._recalled = True
+        return True
+
     def renewed(self) -> None:
+        self._recalled = False
         self._known.clear()
         self._rows = {"main": _Row(), "audio": _Row()}
 

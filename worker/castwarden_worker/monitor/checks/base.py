@@ -3,16 +3,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
+from castwarden_model.messages import Settled
 from castwarden_model.resources.checks import Checks
 
 from ..episode import Change, Episode, Moment
 from ..seen import ClockSeen, Picture, PlaylistSeen, RenditionSeen, SegmentSeen, Sound
 
 S = TypeVar("S")
+_NOTHING: Mapping[str, float | str] = {}
 
 LULL = 0.6  # of the clear time: pauses in speech, or a speaker who holds still, do not keep an alert open
 
@@ -22,9 +25,11 @@ class Check(ABC):
 
     condition: ClassVar[str]
     on_air: ClassVar[bool] = False  # whether it is measured on the wall clock: media stands still while it lasts
+    relative: ClassVar[bool] = False  # whether it measures the stream against its own past
 
     def __init__(self) -> None:
         self.enabled = True
+        self.adrift = False  # whether its alert was measured against something that is not known any more
         self.episode = Episode(self.condition, on_air=self.on_air)
 
     @abstractmethod
@@ -52,17 +57,26 @@ class Check(ABC):
     def renewed(self) -> None:  # noqa: B027 - most have learnt nothing that they would have to forget
         """Another rendition is watched from now on: what was learnt of the usual one does not hold for it."""
 
-    def prime(self, episode: UUID, began_wall: float) -> None:
-        """Goes on with an episode that another process raised."""
+    def recall(self, measured: Mapping[str, float | str]) -> bool:
+        """Takes up what an alert was measured against. Whether that is known; not asked of what is not `relative`."""
+        return not self.relative
+
+    def prime(self, episode: UUID, began_wall: float, measured: Mapping[str, float | str] = _NOTHING) -> None:
+        """Goes on with an episode that another process raised, by what it had `measured` then."""
         self.episode.prime(episode, began_wall)
+        self.adrift = self.relative and not self.recall(measured)
 
     def settle(self, at: Moment) -> Change | None:
-        """A check that was switched off closes its episode."""
-        return None if self.enabled else self.close(at)
+        """Ends an episode of which nobody can say when it will be over. That is no recovery."""
+        if self.enabled and not self.adrift:
+            return None
+        return self.close(at, Settled.BASELINE_LOST if self.enabled else Settled.CHECK_DISABLED)
 
-    def close(self, at: Moment) -> Change | None:
-        """Ends the episode at once, if one is open: nobody watches this condition any more."""
-        return self.episode.close(at)
+    def close(self, at: Moment, settled: str = "") -> Change | None:
+        """Ends the episode at once, if one is open; `settled` tells why, unless it is a recovery."""
+        self.adrift = False
+        change = self.episode.close(at)
+        return change and replace(change, settled=settled)
 
     def _limits(self, enabled: bool, raise_after: timedelta, clear_after: timedelta) -> None:
         self.enabled = enabled

@@ -18,6 +18,7 @@ class CodecChange(SegmentCheck):
     """Raised at once. Cleared when the usual format is back, or the new one has lasted and is the usual one now."""
 
     condition = "codec_change"
+    relative = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,6 +47,13 @@ class CodecChange(SegmentCheck):
             self._new.clear()
             return self.episode.close(end)
         return self.episode.observe(seen.at, bad=bool(self._new)) if now else None
+
+    def recall(self, measured: Mapping[str, float | str]) -> bool:
+        field, before = str(measured.get("field", "unknown")), str(measured.get("before", "unknown"))
+        if "unknown" in (field, before):
+            return False
+        self._usual[field] = before
+        return True
 
     def renewed(self) -> None:
         self._usual.clear()

@@ -29,6 +29,7 @@ class LatencyGrowth(PlaylistCheck):
 
     condition = "latency_growth"
     on_air = True
+    relative = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,6 +68,13 @@ class LatencyGrowth(PlaylistCheck):
             if not low <= step <= high or seen.epoch_changed:
                 self._jumped += step - explained
         return latency - self._jumped
+
+    def recall(self, measured: Mapping[str, float | str]) -> bool:
+        baseline = measured.get("baseline_sec")
+        if not isinstance(baseline, (int, float)):
+            return False
+        self.baseline = float(baseline)
+        return True
 
     def renewed(self) -> None:
         self._last, self.baseline = None, math.inf

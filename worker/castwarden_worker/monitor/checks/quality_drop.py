@@ -36,6 +36,7 @@ class QualityDrop(SegmentCheck):
     """What is low stays out of the baseline, so that a drop does not end because it lasts."""
 
     condition = "quality_drop"
+    relative = True  # and its past is too much to hand on
 
     def __init__(self) -> None:
         super().__init__()
