@@ -100,7 +100,10 @@ class OpenCondition(Message):
 
 
 class MonitorAssignment(Message):
-    """A Monitor's spec and what is known of its stream; `epoch` counts the workers that have begun on it."""
+    """A Monitor's spec and what is known of its stream; `epoch` counts the workers that have begun on it.
+
+    `end_reason`: of a stream that has ended, as its event told it.
+    """
 
     kind: Literal["Monitor"] = "Monitor"
     resource: ResourceRef
@@ -108,6 +111,7 @@ class MonitorAssignment(Message):
     epoch: int
     spec: MonitorSpec
     stream: StreamState = StreamState.UNKNOWN
+    end_reason: Text | None = None
     open: list[OpenCondition] = Field(default_factory=list)
     statistics: Statistics = Field(default_factory=Statistics)
 

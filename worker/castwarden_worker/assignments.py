@@ -129,7 +129,8 @@ def with_facts(
     assignment: MonitorAssignment, transitions: Sequence[Transition], occurrences: Sequence[Occurrence]
 ) -> MonitorAssignment:
     """The assignment as it will be once the gateway knows of these."""
-    stream, conditions = assignment.stream, {one.condition: one for one in assignment.open}
+    stream, end_reason = assignment.stream, assignment.end_reason
+    conditions = {one.condition: one for one in assignment.open}
     for transition in transitions:
         known = conditions.get(transition.condition)
         if known is not None and known.episode == transition.episode and transition.state == "cleared":
@@ -138,4 +139,6 @@ def with_facts(
             conditions[transition.condition] = OpenCondition.of(transition)
     for occurrence in occurrences:
         stream = _LEADS_TO.get(occurrence.type, stream)
-    return assignment.model_copy(update={"stream": stream, "open": list(conditions.values())})
+        if occurrence.type in _LEADS_TO:
+            end_reason = occurrence.data.get("reason")
+    return assignment.model_copy(update={"stream": stream, "end_reason": end_reason, "open": list(conditions.values())})

@@ -43,6 +43,11 @@ class NotLive:
 
     reason: str
 
+    @property
+    def answer(self) -> str | None:
+        """What the source itself answers in place of a playlist, such as `HTTP 404`; None when a site tells it."""
+        return self.reason.upper().replace("_", " ") if self.reason.startswith("http_") else None
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:

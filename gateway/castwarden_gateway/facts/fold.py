@@ -21,7 +21,7 @@ from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.feeds import fold_feed, fold_videos
 from castwarden_gateway.facts.judgement import BEHIND, BLOCKED, judge, note_settled
-from castwarden_gateway.facts.known import BENEATH, OFF_SECONDS, Added, Known, stamp, subject_of
+from castwarden_gateway.facts.known import BENEATH, END_REASON, OFF_SECONDS, Added, Known, stamp, subject_of
 
 _LARGEST = 64 * 1024
 """Bytes of a resource's state, or of one event's data, as JSON. It stays in memory and goes to the Kubernetes API."""
@@ -98,7 +98,10 @@ def _refuse_large(what: str, value: Any) -> None:
 
 
 def _occurred(occurrence: Occurrence, known: Known) -> dict[str, Any]:
+    if occurrence.type == "stream.ended":
+        known.private[END_REASON] = str(occurrence.data.get("reason", ""))[:1024]
     if occurrence.type == "stream.started":
+        known.private.pop(END_REASON, None)
         return {**occurrence.data, "title": occurrence.data.get("title") or known.ref.name}
     return occurrence.data
 

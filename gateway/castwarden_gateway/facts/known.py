@@ -19,6 +19,8 @@ OFF_SECONDS = 30.0
 """A worker's clock that is off by more dates its alerts wrongly, which is worth telling."""
 BENEATH = "stream"
 """What a Monitor's stream was when it could still be looked at, while it cannot; in `private`."""
+END_REASON = "end_reason"
+"""What a stream that has ended was told to have ended by; in `private`."""
 _LONGEST_MESSAGE = 4096  # characters; the Kubernetes API would refuse the whole status for more than 32768
 
 

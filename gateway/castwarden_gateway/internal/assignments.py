@@ -18,7 +18,7 @@ from castwarden_model.resources.monitor import Statistics
 from castwarden_gateway.db import Database
 from castwarden_gateway.facts import store
 from castwarden_gateway.facts.errors import Fenced
-from castwarden_gateway.facts.known import BENEATH, Known
+from castwarden_gateway.facts.known import BENEATH, END_REASON, Known
 from castwarden_gateway.http.problems import NotFound, Unavailable
 from castwarden_gateway.kube.client import Refused, path_of
 from castwarden_gateway.kube.resources import AnyResource, Resources
@@ -113,6 +113,7 @@ def _assignment(resource: AnyResource, known: Known) -> Assignment:
             epoch=known.epoch,
             spec=resource.spec,
             stream=_stream(known),
+            end_reason=known.private.get(END_REASON),
             open=list(known.open.values()),
             statistics=Statistics.model_validate(status.get("statistics", {})),
         )

@@ -65,7 +65,8 @@ class LiveOrigin:
 
     Kinds: `motion`, `black`, `logo` (on black), `blank` (one colour), `frozen`, `silent`, `left` (the right channel is
     silent) are media; `stall` publishes nothing; `missing` answers 404 and `truncated` half of each segment; `restart`
-    begins numbering anew; `html` answers playlist requests with a page. A part may be of several kinds at once.
+    begins numbering anew; `html` answers playlist requests with a page, `forbidden`
+    and `gone` with 403 and 404. A part may be of several kinds at once.
     `form` is how segments are listed and served. After the script comes EXT-X-ENDLIST. With `live=False` all of it is
     there at once, as a finished playlist.
     """
@@ -189,6 +190,8 @@ class LiveOrigin:
                 return web.Response(text=_PAGE, content_type="text/html")
             if self._live and now and "forbidden" in now.kinds:
                 raise web.HTTPForbidden
+            if self._live and now and "gone" in now.kinds:
+                raise web.HTTPNotFound
             return await self._media_playlist(request, path.removesuffix(".m3u8"), track)
         if track := self._tracks.get(folder):
             return self._segment(request, track, name)

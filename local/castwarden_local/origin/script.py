@@ -10,7 +10,7 @@ from castwarden_local.origin.pictures import Heard, Look
 
 Kind = Literal[
     "motion", "black", "logo", "blank", "frozen", "silent", "left", "stall", "missing", "truncated", "restart", "html",
-    "forbidden",
+    "forbidden", "gone",
 ]  # fmt: skip
 Script = Sequence[tuple[float, Kind] | tuple[float, tuple[Kind, ...]]]
 _LOOKS: dict[Kind, Look] = {"black": "black", "logo": "logo", "blank": "blank"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from castwarden_base.ids import uuid7
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
 
@@ -41,6 +42,14 @@ async def test_a_worker_that_begins_gets_the_spec_and_what_is_known(internal: Ap
     second = (await internal.get(path(obj))).body
     assert (second["epoch"], second["stream"], second["statistics"]["blackoutEvents"]) == (2, "Live", 2)
     assert [(one["condition"], one["episode"]) for one in second["open"]] == [("black", raised["episode"])]
+    over = {"id": str(uuid7()), "type": "stream.ended", "at": raised["at"], "data": {"reason": "endlist_detected"}}
+    blocked = {"stream": "ProbeBlocked", "reason": "bot_check"}
+    await internal.post(
+        "/internal/v1/reports", report(obj, epoch=2, seq=1, monitor={"stream": "Ended"}, occurrences=[over])
+    )
+    await internal.post("/internal/v1/reports", report(obj, epoch=2, seq=2, monitor=blocked))
+    third = (await internal.get(path(obj))).body
+    assert (third["stream"], third["end_reason"]) == ("Ended", "endlist_detected")
 
 
 async def test_a_wait_ends_with_204_when_nothing_changes_and_at_once_when_the_spec_does(

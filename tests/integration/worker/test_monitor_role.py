@@ -325,3 +325,16 @@ async def test_a_source_that_turns_us_away_for_a_while_is_not_said_to_stall(
         await until(lambda: "stream.ended" in facts(gateway.reports))
     told = [fact for fact in facts(gateway.reports) if "playlist_errors" not in fact]
     assert [fact for fact in told if "probe_blocked" not in fact] == ["stream.started", "stream.ended"]
+
+
+@side_by_side
+async def test_a_playlist_that_is_gone_has_playlist_errors_long_before_that_proves_the_end(
+    gateway: FakeGateway, workers: Workers
+) -> None:
+    await begun(gateway, workers)
+    async with on_air((3, "motion"), (5, "black"), (60, "gone")) as origin:
+        gateway.assign(assigned(origin.url, checks=QUICK | {"stall": {"raiseAfter": "5m"}}))
+        await until(lambda: "playlist_errors raised" in facts(gateway.reports))
+    assert facts(gateway.reports) == ["stream.started", "black raised", "playlist_errors raised"]
+    (raised,) = [t for report in gateway.reports for t in report.transitions if t.condition == "playlist_errors"]
+    assert raised.measured == {"error": "HTTP 404"}

@@ -116,3 +116,11 @@ def test_a_fact_that_was_taken_before_is_left_out() -> None:
 def test_data_that_the_catalogue_refuses_is_an_invalid_report() -> None:
     with pytest.raises(InvalidReport, match="delay_sec"):
         folded(known(), report(occurrences=[occurrence("stream.delayed")]))
+
+
+def test_what_a_stream_ended_by_is_handed_on_until_it_starts_again() -> None:
+    state = known()
+    folded(state, report(seq=1, occurrences=[occurrence("stream.ended", reason="endlist_detected")]))
+    assert state.private == {"end_reason": "endlist_detected"}
+    folded(state, report(seq=2, occurrences=[occurrence("stream.started", title="Main")]))
+    assert state.private == {}

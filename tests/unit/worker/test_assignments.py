@@ -177,3 +177,10 @@ async def test_a_kept_assignment_that_had_to_do_is_told_from_what_the_gateway_ga
     there = following(FakeGateway(assigned("1")))
     await run_for(there, 1)
     assert there.fallback is None
+
+
+def test_what_a_stream_ended_by_is_known_until_it_starts_again() -> None:
+    ended = Occurrence(id=uuid7(), type="stream.ended", at=NOW, data={"reason": "endlist_detected"})
+    over = with_unsent(assigned(), [report({"occurrences": [ended]})])
+    assert (over.stream, over.end_reason) == (StreamState.ENDED, "endlist_detected")
+    assert with_unsent(over, [report(occurred("stream.started"))]).end_reason is None

@@ -322,3 +322,45 @@ async def test_a_state_that_does_not_change_is_told_once(tmp_path: Path) -> None
     async with running(tmp_path, assigned(), ABSENT) as case:
         await asyncio.sleep(1200)
         assert len(case.reporter.reports) <= 2
+
+
+async def test_a_url_that_leads_to_nothing_from_the_beginning_is_an_error_of_the_monitor_told_once(
+    tmp_path: Path,
+) -> None:
+    ids = []
+    for _ in range(2):
+        async with running(tmp_path, assigned(), ABSENT) as case:
+            await asyncio.sleep(50)
+            assert (case.told(), case.state().reason) == ([], "http_404")
+            await asyncio.sleep(1200)
+            assert case.told() == ["monitor.error"]
+            (error,) = [o for report in case.reporter.reports for o in report.occurrences]
+            assert error.data == {
+                "reason": "http_404",
+                "message": "The source answers HTTP 404; check spec.source.url.",
+            }
+            ids.append(error.id)
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("known", "outcome"),
+    [
+        ({"stream": StreamState.ENDED}, ABSENT),
+        ({"spec": {"schedule": {"start": (NOW + timedelta(days=1)).isoformat()}}}, ABSENT),
+        ({}, NotLive("not_live")),  # by its site, which knows it
+    ],
+)
+async def test_a_stream_that_was_there_or_is_to_come_is_no_error_of_the_monitor(
+    tmp_path: Path, known: dict[str, Any], outcome: Outcome
+) -> None:
+    async with running(tmp_path, assigned(**known), outcome) as case:
+        await asyncio.sleep(1200)
+        assert case.told() == []
+
+
+async def test_the_reason_of_an_end_stays_what_the_event_said_whoever_goes_on(tmp_path: Path) -> None:
+    over = assigned(stream=StreamState.ENDED, end_reason="endlist_detected")
+    async with running(tmp_path, over, ABSENT) as case:
+        await asyncio.sleep(60)
+        assert (case.state().stream, case.state().reason) == (StreamState.ENDED, "endlist_detected")

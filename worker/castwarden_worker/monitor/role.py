@@ -217,11 +217,22 @@ class StreamRole:
                 self._tell(self._shut_out.begin(outcome, self._looks.blocked_for(now)))
         elif outcome is not None:
             self._tell(self._shut_out.end())
+        if isinstance(outcome, NotLive) and outcome.answer:
+            await self._take_absence(outcome.reason, outcome.answer, now)
         if isinstance(outcome, (Ended, NotLive)) and self._started and self._looks.is_over(now):
             await self._watch.end("stream_no_longer_live")
         if isinstance(outcome, Unsupported):
-            resource, version = self._assignment.resource, self._assignment.version
-            self._tell_once(facts.unsupported(resource, version, outcome.reason, outcome.message))
+            self._tell_error(outcome.reason, outcome.message)
+
+    async def _take_absence(self, reason: str, answer: str, now: float) -> None:
+        """The URL itself leads to nothing: a fault of a stream that was live, and of the spec if it never was."""
+        if self._started:
+            await self._watch.absent(answer)
+        elif self._known.stream is StreamState.UNKNOWN and not self._spec.schedule and self._looks.is_over(now):
+            self._tell_error(reason, f"The source answers {answer}; check spec.source.url.")
+
+    def _tell_error(self, reason: str, message: str) -> None:
+        self._tell_once(facts.unsupported(self._assignment.resource, self._assignment.version, reason, message))
 
     def _tell_once(self, occurrence: Occurrence) -> None:
         if occurrence.id not in self._told:
@@ -264,8 +275,14 @@ class StreamRole:
 
     def observation(self) -> MonitorObservation:
         """The state as the gateway keeps it."""
-        shut_out, watched = self._shut_out.is_open, self._watching or self._started
-        return standing(self._watch.observation(), self._found, shut_out=shut_out, over=self._over, watched=watched)
+        return standing(
+            self._watch.observation(),
+            self._found,
+            shut_out=self._shut_out.is_open,
+            over=self._over,
+            watched=self._watching or self._started,
+            end_reason=self._known.end_reason,
+        )
 
     def _show(self) -> Shown | None:
         if self._spec.suspend:

@@ -22,17 +22,24 @@ class Planned:
 
 
 def standing(
-    seen: MonitorObservation, found: Outcome | None, *, shut_out: bool, over: bool, watched: bool
+    seen: MonitorObservation,
+    found: Outcome | None,
+    *,
+    shut_out: bool,
+    over: bool,
+    watched: bool,
+    end_reason: str | None = None,
 ) -> MonitorObservation:
     """The state as the gateway keeps it: what the watch has `seen`, unless the last look, which `found`, knows better.
 
-    `watched`: it is being watched, or was live.
+    `watched`: it is being watched, or was live. `end_reason` is what its end was told with, by whomever.
     """
     if shut_out:
         reason = found.reason if isinstance(found, Blocked) else seen.reason
         return seen.model_copy(update={"stream": StreamState.PROBE_BLOCKED, "reason": reason})
     if over:
-        return seen.model_copy(update={"stream": StreamState.ENDED, "reason": seen.reason or "stream_no_longer_live"})
+        reason = end_reason or seen.reason or "stream_no_longer_live"
+        return seen.model_copy(update={"stream": StreamState.ENDED, "reason": reason})
     if watched:
         return seen
     if isinstance(found, Upcoming):

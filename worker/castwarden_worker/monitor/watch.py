@@ -134,6 +134,11 @@ class Watch:
         if self._ended is not None:
             await self._close()
 
+    async def absent(self, error: str) -> None:
+        """A look at the source found this in place of the playlist: one more try to load it that failed."""
+        if self.feeds and self._ended is None:
+            await self._failed(error)
+
     async def stuck(self, seconds: float) -> None:
         """Something has been decoded for so long, and does not return."""
         change = self.checks.analysis_degraded.stuck(self._now(), seconds)
@@ -224,12 +229,15 @@ class Watch:
             except StreamError as error:
                 self._unopened = str(error)
                 if self.feeds and attempt:  # it was a stream before; the first try comes right after a load that failed
-                    target = self.feeds[0].tracker.target_duration
-                    await self._loaded(PlaylistSeen(self._now(), "main", str(error), target), None)
+                    await self._failed(str(error))
             else:
                 self._unopened = None
                 return opened
         return None
+
+    async def _failed(self, error: str) -> None:
+        target = self.feeds[0].tracker.target_duration
+        await self._loaded(PlaylistSeen(self._now(), "main", error, target), None)
 
     def _arrange(self, *feeds: Feed | Continuous) -> None:
         self.feeds = feeds
