@@ -20,7 +20,7 @@ from castwarden_model.resources import Channel, DownloadJob, Monitor, StreamStat
 from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.feeds import fold_feed, fold_videos
-from castwarden_gateway.facts.judgement import BEHIND, BLOCKED, judge, note_settled
+from castwarden_gateway.facts.judgement import BEHIND, BLOCKED, forget_error, judge, note_error, note_settled
 from castwarden_gateway.facts.known import BENEATH, END_REASON, OFF_SECONDS, Added, Known, stamp, subject_of
 
 _LARGEST = 64 * 1024
@@ -98,6 +98,8 @@ def _refuse_large(what: str, value: Any) -> None:
 
 
 def _occurred(occurrence: Occurrence, known: Known) -> dict[str, Any]:
+    if occurrence.type == "monitor.error":
+        note_error(known, occurrence.data)
     if occurrence.type == "stream.ended":
         known.private[END_REASON] = str(occurrence.data.get("reason", ""))[:1024]
     if occurrence.type == "stream.started":
@@ -179,6 +181,7 @@ def _fold_monitor(known: Known, seen: MonitorObservation, now: datetime) -> None
         known.private.pop(BENEATH, None)
     elif before.get("state") != StreamState.PROBE_BLOCKED:
         known.private[BENEATH] = before.get("state", StreamState.UNKNOWN)
+    forget_error(known, seen)
     known.status["stream"] = _present(
         state=seen.stream.value,
         title=seen.title,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from castwarden_model.messages import OpenCondition, Settled, Transition
+from castwarden_model.messages import MonitorObservation, OpenCondition, Settled, Transition
 from castwarden_model.resources import StreamState
 
 from castwarden_gateway.facts.known import Known, degrade, stamp
@@ -15,12 +15,25 @@ BEHIND = "analysis_degraded"
 _SHORT = 5  # open conditions that are named in one line
 _LONGEST = 80  # characters that are said of what was measured
 _SETTLED = "settled"  # in `private`: conditions whose last episode ended without a recovery, why and when
+_ERROR = "error"  # in `private`: why the source cannot be watched
 _TOLD_FOR = timedelta(days=1)
 _WHY_SETTLED: Mapping[str, str] = {
     Settled.CHECK_DISABLED: "its check was switched off",
     Settled.STREAM_ENDED: "the stream ended",
     Settled.BASELINE_LOST: "what it was measured against is not known any more",
 }
+
+
+def note_error(known: Known, data: Mapping[str, Any]) -> None:
+    """Remembers why the source cannot be watched at all."""
+    known.private[_ERROR] = {key: str(data.get(key, ""))[:1024] for key in ("reason", "message")}
+
+
+def forget_error(known: Known, seen: MonitorObservation) -> None:
+    """It counts for as long as the worker goes on to find the same, and until the stream is seen."""
+    error = known.private.get(_ERROR)
+    if error and (seen.stream is not StreamState.UNKNOWN or seen.reason != error["reason"]):
+        del known.private[_ERROR]
 
 
 def note_settled(known: Known, transition: Transition) -> None:
@@ -38,13 +51,17 @@ def judge(known: Known, now: datetime) -> None:
     known.status["openConditions"] = sorted(known.open)
     known.status["openSummary"] = _in_short(sorted(known.open))
     blocked = BLOCKED in known.open or known.status.get("stream", {}).get("state") == StreamState.PROBE_BLOCKED
+    error = None if blocked else known.private.get(_ERROR)
     faults = sorted(known.open.keys() - {BLOCKED, BEHIND})
     said = ["cannot look at the source: " + _why_blocked(known)] if blocked else []
+    said += [f"the source cannot be watched: {error['message']}"] if error else []
     said += ["open: " + ", ".join(_in_words(known.open[name]) for name in faults)] if faults else []
     if BEHIND in known.open:
         said.append("looks less deeply than it should: " + (known.private.get("behind") or "the worker cannot keep up"))
     if blocked:
         reason = "ProbeBlocked"
+    elif error:
+        reason = _reason_of(error["reason"])
     elif "stall" in faults:
         reason = "StreamStalled"
     else:
@@ -55,6 +72,13 @@ def judge(known: Known, now: datetime) -> None:
     else:
         otherwise, message = _not_degraded(known.status.get("stream", {}))
         degrade(known, None, "; ".join([message, *remarks] if message else remarks), now, otherwise=otherwise)
+
+
+def _reason_of(error: str) -> str:
+    """The operator makes Ready false for these, and for ProbeBlocked."""
+    if error.startswith("http_"):
+        return "SourceNotFound"
+    return "SourceRefused" if error in ("blocked_address", "invalid_url") else "SourceUnsupported"
 
 
 def _in_words(condition: OpenCondition) -> str:

@@ -67,6 +67,7 @@ class Monitors:
 
     async def create(self, tenant: Tenant, body: MonitorCreate, operation: Operation) -> Monitor:
         self._check_callback(body)
+        self._check_source(body.stream_url)
         self._resources.require_synced()
         name = f"mon-{operation.id}"
         async with self._creating[tenant.id]:
@@ -154,6 +155,15 @@ class Monitors:
         except (InvalidUrl, BlockedAddress) as error:
             refused = FieldError(str(error), pointer="/callback_url")
             raise InvalidRequest("The callback cannot be called; see errors.", errors=[refused]) from error
+
+    def _check_source(self, url: str) -> None:
+        """Refuses what a worker would refuse whatever a name resolves to. That is checked at every connection."""
+        scheme, _, rest = url.partition("://")
+        try:
+            check_url(url if scheme.lower() in ("http", "https") else f"http://{rest.partition('?')[0]}", self._allow)
+        except (InvalidUrl, BlockedAddress) as error:
+            refused = FieldError(str(error), pointer="/stream_url")
+            raise InvalidRequest("The stream cannot be watched; see errors.", errors=[refused]) from error
 
     async def _bind(self, monitor: Monitor) -> None:
         try:

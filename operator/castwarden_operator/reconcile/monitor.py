@@ -17,6 +17,7 @@ from .children import named, obstacle, strays, terminating_since
 from .drift import drifted
 from .plan import Apply, Create, Delete, Is, Plan, conditions, not_ready
 from .pods import begun, describe, finished, why_finished
+from .sight import sighted
 from .worker import SPEC_HASH, annotation, child_name, owner_reference, pod_template
 
 STUCK_AFTER = timedelta(minutes=1)  # beyond its grace period: its node is gone
@@ -47,7 +48,7 @@ def reconcile(
     seen = plan.conditions
     if not monitor.spec.suspend and seat_pod is not None and _is_alive(seat_pod) and not (pod and begun(pod)):
         fields = {"podName": monitor.status.pod_name, "seat": monitor.status.seat}  # it watches until the Pod runs
-        seen = conditions(describe(seat_pod), progressing=True)
+        seen = conditions(sighted(monitor, describe(seat_pod)), progressing=True)
     cleaned = strays(children, POD, name, monitor.metadata.uid)
     return Plan((*cleaned, *plan.actions), seen, fields, plan.again_in)
 
@@ -72,7 +73,7 @@ def _running(monitor: Monitor, wanted: Object, pod: Object | None, now: datetime
     if annotation(pod, SPEC_HASH) != wanted["metadata"]["annotations"][SPEC_HASH]:
         return _working(Delete(pod), not_ready("Replacing", "what the Pod is made from has changed"))
     wanted = pod_for(monitor, settings, attempt_of(pod))
-    seen = describe(pod)
+    seen = sighted(monitor, describe(pod))
     repair = (Apply(wanted),) if pod_drifted(wanted, pod) else ()
     return Plan(repair, conditions(seen, progressing=seen.reason in ("Pending", "Starting")))
 

@@ -14,6 +14,7 @@ from ..seats import Seat
 from .children import terminating_since
 from .plan import Delete, Is, Plan, conditions, not_ready
 from .pods import describe, finished, why_finished
+from .sight import sighted
 
 _PASSING = ("Pending", "Starting", "Replacing")
 
@@ -34,7 +35,7 @@ def reconcile(
     if seat is None:
         return _unseated(monitor, own)
     fields = {"podName": seat.pod, "seat": str(seat)}
-    seen = seat_standing(seat, pod, refused)
+    seen = sighted(monitor, seat_standing(seat, pod, refused))
     written = (monitor.status.pod_name, monitor.status.seat) == (seat.pod, str(seat))
     return Plan(
         tuple(map(Delete, own)) if written else (), conditions(seen, progressing=seen.reason in _PASSING), fields
@@ -58,4 +59,4 @@ def _unseated(monitor: Monitor, own: Sequence[Object]) -> Plan:
         why = not_ready("Pending", f"a seat in pool {monitor.spec.pool} is being found")
         return Plan((), conditions(why, progressing=True), quiet=True)
     name = own[0]["metadata"]["name"]
-    return Plan((), conditions(describe(own[0]), progressing=True), {"podName": name})
+    return Plan((), conditions(sighted(monitor, describe(own[0])), progressing=True), {"podName": name})

@@ -66,7 +66,7 @@ def describe(pod: Object) -> Is:
         why = "its worker cannot look at the source or reach the gateway; see the condition Degraded and its log"
         return not_ready("NotReady", f"Pod {name} runs, {why}", warning=True)
     if pod.get("status", {}).get("phase") == "Running":
-        return not_ready("Starting", f"Pod {name} runs, its worker still waits for the gateway or its source")
+        return not_ready("Starting", f"Pod {name} runs, its worker still waits for the gateway")
     return not_ready("Pending", f"Pod {name} is being started")
 
 

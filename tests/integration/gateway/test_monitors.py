@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.app import Gateway
 
@@ -69,6 +70,27 @@ async def test_a_wrong_form_is_answered_in_words(api: Api) -> None:
         "/checks/black/raiseAfter": a_duration,
         "/look_interval": a_duration,
     }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1/live.m3u8",
+        "https://[fd00::1]/live.m3u8",
+        "http://169.254.169.254/latest/meta-data",
+        "rtmp://192.168.1.2/app/key",
+        "srt://10.1.2.3:9000?streamid=x",
+    ],
+)
+async def test_a_private_source_is_refused(api: Api, url: str) -> None:
+    answer = await api.post("/api/v1/monitors", {"stream_url": url})
+    assert (answer.status, answer.pointers) == (422, ["/stream_url"])
+    assert "is not reachable from here" in answer.body["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/live.m3u8", "rtsp://127.0.0.1:9/live"])
+async def test_a_private_source_that_is_allowed_is_taken(api: Api, url: str) -> None:
+    assert (await api.post("/api/v1/monitors", {"stream_url": url})).status == 201
 
 
 async def test_a_private_callback_is_refused(api: Api) -> None:

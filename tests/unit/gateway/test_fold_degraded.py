@@ -10,7 +10,7 @@ from castwarden_gateway.facts.fold import fold
 from castwarden_gateway.facts.known import Known
 from castwarden_model.conditions import ALERTS
 
-from tests.unit.gateway.folding import MONITOR, NOW, folded, known, report, transition
+from tests.unit.gateway.folding import MONITOR, NOW, folded, known, occurrence, report, transition
 
 
 @pytest.mark.parametrize(
@@ -189,3 +189,34 @@ def test_a_source_is_called_healthy_only_while_it_is_seen(stream: dict[str, str]
     folded(state, report(monitor=stream))
     condition = state.status["conditions"][0]
     assert (condition["status"], condition["reason"], condition["message"]) == ("False", reason, said)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("http_404", "SourceNotFound"),
+        ("blocked_address", "SourceRefused"),
+        ("invalid_url", "SourceRefused"),
+        ("media_file", "SourceUnsupported"),
+    ],
+)
+def test_a_source_that_cannot_be_watched_is_told_with_why_until_it_is_seen(error: str, reason: str) -> None:
+    state = known()
+    unseen = {"stream": "Unknown", "reason": error}
+    failed = occurrence("monitor.error", reason=error, message="The source answers HTTP 404.")
+    (added,) = folded(state, report(seq=1, monitor=unseen, occurrences=[failed]))
+    assert [event.type for event in added.events] == ["monitor.error"]
+    folded(state, report(seq=2, monitor=unseen))
+    condition = state.status["conditions"][0]
+    assert (condition["status"], condition["reason"]) == ("True", reason)
+    assert condition["message"] == "the source cannot be watched: The source answers HTTP 404."
+    folded(state, report(seq=3, monitor={"stream": "Live"}))
+    assert (state.status["conditions"][0]["reason"], state.private) == ("SourceHealthy", {})
+
+
+def test_an_error_is_forgotten_when_the_worker_finds_something_else() -> None:
+    state = known()
+    failed = occurrence("monitor.error", reason="http_404", message="The source answers HTTP 404.")
+    folded(state, report(seq=1, monitor={"stream": "Unknown", "reason": "http_404"}, occurrences=[failed]))
+    folded(state, report(seq=2, monitor={"stream": "Unknown", "reason": "not_live"}))
+    assert state.status["conditions"][0]["reason"] == "SourceNotSeen"
