@@ -10,6 +10,7 @@ from castwarden_base.logs import get_logger
 from castwarden_model.resources import Channel, DownloadJob, Monitor
 from pydantic import ValidationError
 
+from .alerts import Alerts
 from .apply import Applier
 from .cache import Cache
 from .errors import ApiError, NameTakenError, RetryError
@@ -50,6 +51,7 @@ class Controller:
         self._applier = applier
         self._settings = settings
         self._now = now
+        self._alerts = Alerts()
 
     async def handle(self, ref: Ref) -> float | None:
         """Bring the children of one resource to its spec. Returns when to look again; raises RetryError to back off."""
@@ -58,8 +60,11 @@ class Controller:
         for _ in range(_ROUNDS):
             found = self._cache.get(ref)
             if found is None or found["metadata"].get("deletionTimestamp"):
+                self._alerts.forget(ref)
                 return None  # the garbage collector removes the children
             resource = found
+            for turned in self._alerts.news(ref, found):
+                await self._applier.tell(self.kind, found, turned)
             plan = self._plan(resource, self._cache.children(ref))
             try:
                 for action in plan.actions:

@@ -250,3 +250,29 @@ async def test_a_status_that_cannot_be_written_because_the_resource_went_is_no_e
     world.api.has(MONITOR, resource("Monitor"))
     world.api.refuse["apply status Monitor"] = ApiError(404, "NotFound", "gone")
     assert await world.monitors.handle(MAIN) is None
+
+
+async def test_each_alert_that_opens_or_ends_is_one_kubernetes_event() -> None:
+    world = World()
+    message = "open: black (dark_area 0.998, raised after 30 s)"
+
+    async def sees(open_: list[str], said: str) -> list[tuple[str, str, str]]:
+        world.api.version += 1
+        status = {"openConditions": open_, "conditions": [{"type": "Degraded", "status": "True", "message": said}]}
+        found = resource("Monitor", status=status)
+        found["metadata"]["resourceVersion"] = str(world.api.version)
+        world.api.has(MONITOR, found)
+        world.api.events.clear()
+        await world.monitors.handle(MAIN)
+        told = [event for event in world.api.events if event["reason"].startswith("Alert")]
+        assert all(event["involvedObject"]["name"] == "main" for event in told)
+        return [(event["type"], event["reason"], event["message"]) for event in told]
+
+    assert await sees(["stall"], "open: stall") == []  # an operator that has just begun
+    assert await sees(["black", "stall"], message) == [("Warning", "AlertRaised", f"black; {message}")]
+    assert await sees(["black", "stall"], message) == []
+    settled = "stall ended at 2026-11-20T12:00:00Z without a recovery: the stream ended"
+    assert await sees([], f"the stream has ended: endlist_detected; {settled}") == [
+        ("Normal", "AlertEnded", "black has recovered"),
+        ("Normal", "AlertEnded", settled),
+    ]
