@@ -60,8 +60,12 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave it running unt
 
 @app.command()
 def probe(
-    url: Annotated[str, typer.Argument(help="An HLS playlist, or a page that yt-dlp or streamlink understands.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Every transition as one JSON line.")] = False,
+    url: Annotated[
+        str, typer.Argument(help="A live stream (HLS, DASH, Icecast, RTMP, RTSP, SRT), or a page with one.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every alert and recovery as one JSON line, as its webhook tells it.")
+    ] = False,
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="CHECK.PARAMETER=VALUE", help="Such as black.raiseAfter=5s.")
     ] = None,

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from castwarden_model.events import check_data
 from castwarden_model.messages import Occurrence, Transition
+from castwarden_model.telling import told_as, told_with
 
 from .monitor.view import CheckView, View
 
@@ -125,9 +127,15 @@ def live_table(url: str) -> Iterator[LiveTable]:
 
 
 def as_json(fact: Transition) -> dict[str, Any]:
-    """One transition for programs. Times in seconds, `time` in ISO 8601 UTC."""
-    values = fact.model_dump(mode="json")
+    """One transition for programs: `type`, `timestamp` and `data` are those of its webhook, and what the probe adds.
+
+    `type` is null and `data` empty for one that makes no event, because nobody saw it recover: `settled` says why.
+    """
+    values, type_ = fact.model_dump(mode="json"), told_as(fact)
     return {
+        "type": type_,
+        "timestamp": values["at"],
+        "data": check_data(type_, told_with(fact)) if type_ else {},
         "condition": fact.condition,
         "state": fact.state,
         "media_time": fact.media_time,
@@ -138,6 +146,7 @@ def as_json(fact: Transition) -> dict[str, Any]:
         "episode": values["episode"],
         "segment": values["segment"],
         "detail": values["detail"],
+        "settled": fact.settled or None,
     }
 
 
@@ -148,7 +157,8 @@ def sentence(fact: Transition | Occurrence) -> str:
         return f"{fact.type.removeprefix('stream.').replace('_', ' ')} {words}".rstrip()
     lasted = f"{fact.duration_sec:.1f} s"
     seen = f" ({', '.join(_words(fact.measured))})" if fact.measured else ""
-    return f"{fact.condition:<19} {fact.state:<7} at {_time(fact.media_time)} after {lasted}{seen}"
+    state, why = ("ended", f" without a recovery: {_printable(fact.settled)}") if fact.settled else (fact.state, "")
+    return f"{fact.condition:<19} {state:<7} at {_time(fact.media_time)} after {lasted}{seen}{why}"
 
 
 def _printable(value: object) -> str:

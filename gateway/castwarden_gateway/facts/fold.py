@@ -12,10 +12,10 @@ from uuid import UUID
 
 import orjson
 from castwarden_base.ids import uuid7
-from castwarden_model.conditions import ALERTS
 from castwarden_model.events import Event, check_data
 from castwarden_model.messages import MonitorObservation, Occurrence, OpenCondition, Report, Transition
 from castwarden_model.resources import Channel, DownloadJob, Monitor, StreamState
+from castwarden_model.telling import told_as, told_with
 
 from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
@@ -134,8 +134,6 @@ def _fold_transition(context: _Context, transition: Transition, added: Added) ->
         if name == BEHIND:
             known.private.pop("behind", None)
     note_settled(known, transition)
-    if transition.settled:
-        return
     _tell_transition(context, transition, added)
 
 
@@ -148,30 +146,8 @@ def _tell_lost_recovery(context: _Context, before: OpenCondition, following: Tra
 
 
 def _tell_transition(context: _Context, transition: Transition, added: Added) -> None:
-    types = ALERTS.get(transition.condition)
-    if types is not None:  # a newer worker may know more conditions than we have events for
-        context.tell(
-            added, types.raised if transition.state == "raised" else types.cleared, transition.at, _data(transition)
-        )
-
-
-def _data(transition: Transition) -> dict[str, Any]:
-    """Everything a transition tells; each event type picks its own fields."""
-    segment = transition.segment
-    return {
-        "error": "unknown",
-        "reason": "unknown",
-        "hint": "",
-        **transition.measured,
-        **transition.detail,
-        "duration_sec": transition.duration_sec,
-        "total_duration_sec": transition.duration_sec,
-        "started_at": transition.started_at,
-        "recovered_at": transition.at,
-        "threshold_sec": transition.threshold_sec,
-        "segment_info": {"sequence": segment.sequence, "duration": segment.duration} if segment else None,
-        "measured": transition.measured or None,
-    }
+    if type_ := told_as(transition):
+        context.tell(added, type_, transition.at, told_with(transition))
 
 
 def _fold_monitor(known: Known, seen: MonitorObservation, now: datetime) -> None:

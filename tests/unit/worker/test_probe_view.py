@@ -2,6 +2,7 @@
 """How the probe shows a watch to a person."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from castwarden_model.messages import Transition
@@ -86,4 +87,31 @@ def test_an_alert_is_told_with_what_was_measured() -> None:
     told = probe_view.sentence(raised)
     assert told == "codec_change        raised  at 0:00:12.500 after 0.0 s (field height, before 720, after ?[31m)"
     keys = "condition state media_time time started_at duration threshold episode segment detail"
-    assert list(probe_view.as_json(raised)) == keys.split()
+    assert probe_view.as_json(raised).keys() == {*keys.split(), "type", "timestamp", "data", "settled"}
+
+
+def transition(state: str, **given: Any) -> Transition:
+    at = "2026-11-20T12:00:00Z"
+    values = {"id": uuid4(), "condition": "black", "state": state, "episode": uuid4(), "at": at, "started_at": at}
+    return Transition.model_validate(values | {"media_time": 12.5, "duration_sec": 42.0, "threshold_sec": 30.0} | given)
+
+
+def test_json_has_the_name_and_the_payload_of_the_webhook() -> None:
+    raised = probe_view.as_json(transition("raised", measured={"dark_area": 0.998, "luma": 0.01}))
+    assert (raised["type"], raised["timestamp"]) == ("alert.blackout", "2026-11-20T12:00:00Z")
+    assert raised["data"] == {
+        "duration_sec": 42.0,
+        "started_at": "2026-11-20T12:00:00Z",
+        "threshold_sec": 30.0,
+        "measured": {"dark_area": 0.998, "luma": 0.01},
+    }
+    cleared = probe_view.as_json(transition("cleared"))
+    assert cleared["type"] == "alert.blackout_recovered"
+    assert cleared["data"]["total_duration_sec"] == 42.0
+
+
+def test_what_nobody_saw_recover_is_no_event_and_is_not_called_cleared() -> None:
+    settled = transition("cleared", settled="stream_ended")
+    told = probe_view.as_json(settled)
+    assert (told["type"], told["data"], told["settled"]) == (None, {}, "stream_ended")
+    assert "ended   at 0:00:12.500 after 42.0 s without a recovery: stream_ended" in probe_view.sentence(settled)
