@@ -160,7 +160,7 @@ _RAISED = {
     "threshold_sec": 30.0,
     "segment_info": {"sequence": 4711, "duration": 4.0},
 }
-_RECOVERED = {"total_duration_sec": 42.0, "started_at": _AT, "recovered_at": "2026-11-20T12:00:42Z"}
+_RECOVERED = {"total_duration_sec": 42.0, "started_at": _AT, "recovered_at": "2026-11-20T12:00:47Z"}
 _VIDEO = {
     "video_id": "0193483a-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
     "youtube_id": "dQw4w9WgXcQ",

@@ -55,7 +55,8 @@ These come on top:
 _RATES = """### Rate limits
 
 An API key may send `RATE_LIMIT` requests in `RATE_LIMIT_WINDOW` seconds, or what its own `rate_limit` and
-`rate_window_seconds` say; all keys of a tenant together ten times the usual. Tokens come back evenly, the whole
+`rate_window_seconds` say: the first key, which the first start prints or `API_KEY` gives, says 1000 a minute.
+All keys of a tenant together ten times the usual. Tokens come back evenly, the whole
 limit may be used at once, and all gateways share one count. `RateLimit-Policy` and `RateLimit` tell limit and rest
 on every answer (draft-ietf-httpapi-ratelimit-headers-11), `Retry-After` on 429. Requests without a valid key are
 counted by client address; `X-Forwarded-For` is believed only from `CASTWARDEN_TRUSTED_PROXIES`, and there the

@@ -127,7 +127,7 @@ def of_info(info: Mapping[str, Any]) -> Outcome:
         return Ended()
     if status == "not_live":
         return NotLive("not_live")
-    return _live(info, title) or Blocked("no_formats", "The site offers us no HLS.")
+    return _live(info, title) or Blocked("no_formats", "The page names no HLS stream that can be watched.")
 
 
 def _live(info: Mapping[str, Any], title: str | None) -> Live | None:

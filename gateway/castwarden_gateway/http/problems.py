@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors as RFC 9457 problem+json. One class per situation; raise it anywhere below a route."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -213,6 +214,20 @@ def refused_character(*, pointer: str | None = None, parameter: str | None = Non
     return InvalidRequest("Control characters are not taken; see errors.", errors=[wrong])
 
 
+_SHOULD = re.compile(r"^(Input|Value|String|List|Tuple|Set|Dictionary|Data|URL) should")
+_WORDS = {
+    _UNKNOWN: "unknown field",
+    "missing": "is required",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+}
+
+
 def _first(error: ValidationError) -> Sequence[Mapping[str, Any]]:
     """The first errors. Pydantic builds all or none, which for a hostile body takes seconds: then it is none."""
     if error.error_count() > _COUNTED_ERRORS:
@@ -230,6 +245,13 @@ def pointer(path: Sequence[str | int]) -> str:
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
-    if item["type"] == _UNKNOWN:
-        return "unknown field"
-    return _cut(str(item["msg"]).removeprefix("Value error, "))
+    """The fault in our words, without those of the validator's own types."""
+    kind = item["type"]
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if kind.startswith("datetime"):
+        return "must be a date and time such as 2026-11-20T12:00:00Z"
+    text = str(item["msg"]).removeprefix("Value error, ")
+    if kind.endswith("_parsing"):
+        text = text.partition(",")[0]
+    return _cut(_SHOULD.sub("must", text))

@@ -65,14 +65,19 @@ class MeasurementsView(TypedDict):
     problems=[NotFound, NoThumbnail],
 )
 async def get_thumbnail(request: Request[Principal]) -> web.Response:
-    """The newest picture of the stream. Small, as JPEG; `Last-Modified` says when it was seen."""
+    """The newest picture of the stream, renewed every half minute while it is watched, and with each alert.
+
+    Small, as JPEG. `Last-Modified` says when it was seen; of a stream that is over or stands still it may be old.
+    """
     looks, uid, tenant_id = request.app[LOOKS], _uid(request), request.principal.tenant.id
     at = await looks.thumbnail_at(tenant_id, uid)
     if at is not None and (headers := _unchanged(request, uid, at)) is not None:
         return web.Response(status=304, headers=headers)
     found = None if at is None else await looks.thumbnail(tenant_id, uid)
     if found is None:
-        raise NoThumbnail("A worker sends one within half a minute of its first picture.")
+        raise NoThumbnail(
+            "A worker sends one within half a minute of the first picture; a stream of sound alone has none."
+        )
     headers = _headers(uid, found.at) | {"X-Content-Type-Options": "nosniff"}
     return web.Response(body=found.jpeg, content_type="image/jpeg", headers=headers)
 

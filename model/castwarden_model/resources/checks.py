@@ -186,7 +186,7 @@ class QualityDropCheck(CheckSpec):
 
 
 class StallCheck(CheckSpec):
-    """No new segment arrives."""
+    """No new segment arrives: the stream is suspended. That is not `spec.suspend`, which stops the watching."""
 
     raise_after: Duration | None = Field(
         default=None, description="Time without a new segment; unset means max(3 x target duration, 15s)."
