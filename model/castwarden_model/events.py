@@ -45,21 +45,32 @@ class SegmentInfo(BaseModel):
     duration: float = Field(description="seconds")
 
 
-class Started(BaseModel):
+class OfMonitor(BaseModel):
+    """What every event of a Monitor says besides."""
+
+    stream_url: str | None = Field(default=None, description="what the Monitor watches")
+
+
+class OfCondition(OfMonitor):
+    condition: str | None = Field(default=None, description="its name under spec.checks and in status, in snake case")
+    episode: UUID | None = Field(default=None, description="the same in an alert and its recovery")
+
+
+class Started(OfMonitor):
     title: str
 
 
-class Ended(BaseModel):
+class Ended(OfMonitor):
     reason: str = Field(description="endlist_detected, stream_no_longer_live or segment_error_threshold")
 
 
-class Delayed(BaseModel):
+class Delayed(OfMonitor):
     scheduled_start_time: datetime
     delay_sec: float
     tolerance_sec: float
 
 
-class EpochChanged(BaseModel):
+class EpochChanged(OfMonitor):
     """The origin began to number its segments anew."""
 
     from_sequence: int
@@ -71,11 +82,11 @@ Measured = Annotated[
 ]
 
 
-class Suspended(BaseModel):
+class Suspended(OfCondition):
     measured: Measured | None = None
 
 
-class Raised(BaseModel):
+class Raised(OfCondition):
     duration_sec: float = Field(description="how long it had lasted on air when the alert was raised")
     started_at: datetime = Field(description="when it began on air")
     threshold_sec: float = Field(description="the check's raiseAfter")
@@ -83,27 +94,27 @@ class Raised(BaseModel):
     measured: Measured | None = None
 
 
-class Recovered(BaseModel):
+class Recovered(OfCondition):
     total_duration_sec: float = Field(description="how long it lasted on air")
     started_at: datetime = Field(description="when it began on air")
     recovered_at: datetime = Field(description="when it was seen to be over; the check's clearAfter had passed by then")
 
 
-class SegmentErrorRaised(BaseModel):
+class SegmentErrorRaised(OfCondition):
     error: str
     duration_sec: float
     started_at: datetime
     measured: Measured | None = None
 
 
-class ProbeBlocked(BaseModel):
+class ProbeBlocked(OfCondition):
     """We could not look; this says nothing about the stream."""
 
     reason: str
     hint: str
 
 
-class MonitorError(BaseModel):
+class MonitorError(OfMonitor):
     reason: str
     message: str
 
@@ -191,11 +202,16 @@ def _condition_events() -> Iterator[EventType]:
     for entry in ALERTS.values():
         raised, cleared = _MODELS.get(entry.name, (Raised, Recovered))
         yield EventType(entry.raised, entry.raised_text, raised, _example(raised, entry))
-        yield EventType(entry.cleared, entry.cleared_text, cleared, _EXAMPLES[cleared])
+        yield EventType(entry.cleared, entry.cleared_text, cleared, _EXAMPLES[cleared] | _same(entry))
 
 
 def _example(model: type[BaseModel], entry: Condition) -> dict[str, Any]:
-    return _EXAMPLES[model] | ({"measured": entry.measured} if entry.measured else {})
+    return _EXAMPLES[model] | ({"measured": entry.measured} if entry.measured else {}) | _same(entry)
+
+
+def _same(entry: Condition) -> dict[str, str]:
+    """What joins an alert and its recovery."""
+    return {"condition": entry.name, "episode": "0193483a-5b1c-7a20-8e4f-2c3d4e5f6a7b"}
 
 
 CATALOGUE: dict[str, EventType] = {

@@ -24,6 +24,8 @@ def told_with(transition: Transition) -> dict[str, Any]:
         "hint": "",
         **transition.measured,
         **transition.detail,
+        "condition": transition.condition,
+        "episode": transition.episode,
         "duration_sec": transition.duration_sec,
         "total_duration_sec": transition.duration_sec,
         "started_at": transition.started_at,

@@ -5,6 +5,7 @@ A snapshot counts when it is the newest; a transition counts when it changes som
 left out by the caller.
 """
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -21,8 +22,9 @@ from castwarden_gateway.facts.downloads import fold_download
 from castwarden_gateway.facts.errors import Fenced, InvalidReport
 from castwarden_gateway.facts.feeds import fold_feed, fold_videos
 from castwarden_gateway.facts.judgement import BEHIND, BLOCKED, forget_error, judge, note_error, note_settled
-from castwarden_gateway.facts.known import BENEATH, END_REASON, OFF_SECONDS, Added, Known, stamp, subject_of
+from castwarden_gateway.facts.known import BENEATH, END_REASON, OFF_SECONDS, Added, Known, source_url, stamp, subject_of
 
+_MADE_UP = re.compile(r"mon-[0-9a-f-]{36}")
 _LARGEST = 64 * 1024
 """Bytes of a resource's state, or of one event's data, as JSON. It stays in memory and goes to the Kubernetes API."""
 
@@ -42,7 +44,7 @@ def fold(
     added, context = Added(), _Context(known, resource)
     for occurrence in report.occurrences:
         if occurrence.id not in repeated:
-            context.tell(added, occurrence.type, occurrence.at, _occurred(occurrence, known))
+            context.tell(added, occurrence.type, occurrence.at, _occurred(occurrence, known, resource))
     for transition in report.transitions:
         if transition.id not in repeated:
             _fold_transition(context, transition, added)
@@ -69,10 +71,11 @@ class _Context:
         self.known = known
         self._subject = subject_of(known.ref)
         self._metadata = dict(resource.spec.metadata)
+        self._source = {"stream_url": source_url(resource)} if isinstance(resource, Monitor) else {}
 
     def tell(self, added: Added, type_: str, at: datetime, data: dict[str, Any]) -> None:
         try:
-            checked = check_data(type_, data)
+            checked = check_data(type_, data | self._source)
         except ValueError as error:
             raise InvalidReport(f"{type_}: {error}") from error
         _refuse_large(type_, checked)
@@ -97,15 +100,23 @@ def _refuse_large(what: str, value: Any) -> None:
         raise InvalidReport(f"{what} would have {size} bytes; at most {_LARGEST} are kept")
 
 
-def _occurred(occurrence: Occurrence, known: Known) -> dict[str, Any]:
+def _occurred(occurrence: Occurrence, known: Known, resource: Monitor | Channel | DownloadJob) -> dict[str, Any]:
     if occurrence.type == "monitor.error":
         note_error(known, occurrence.data)
     if occurrence.type == "stream.ended":
         known.private[END_REASON] = str(occurrence.data.get("reason", ""))[:1024]
     if occurrence.type == "stream.started":
         known.private.pop(END_REASON, None)
-        return {**occurrence.data, "title": occurrence.data.get("title") or known.ref.name}
+        return {**occurrence.data, "title": occurrence.data.get("title") or _name_of(known.ref.name, resource)}
     return occurrence.data
+
+
+def _name_of(name: str, resource: Monitor | Channel | DownloadJob) -> str:
+    """A name that a person gave; what the API made up tells less than where the stream is."""
+    given = resource.spec.metadata.get("title")
+    if given or not _MADE_UP.fullmatch(name):
+        return given or name
+    return source_url(resource).partition("://")[2].partition("?")[0][:1024]
 
 
 def _fold_transition(context: _Context, transition: Transition, added: Added) -> None:

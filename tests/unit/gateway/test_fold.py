@@ -5,12 +5,16 @@ from datetime import timedelta
 
 import pytest
 from castwarden_gateway.facts.errors import InvalidReport
+from castwarden_gateway.facts.known import Known
 from castwarden_model.conditions import ALERTS
 from castwarden_model.messages import OpenCondition
+from castwarden_model.resources import Monitor
 
-from tests.unit.gateway.folding import EPISODES, NOW, folded, known, occurrence, report, transition, types
+from tests.unit.gateway.folding import EPISODES, NOW, REF, folded, known, occurrence, report, transition, types
 
 RAISED, RECOVERED = "alert.blackout", "alert.blackout_recovered"
+JOINS = {"condition", "episode", "stream_url"}  # of every alert and recovery
+MADE_UP = "mon-019a9f3c-5d2e-7c41-9b7a-0f6f3b1c2d4e"
 
 
 @pytest.mark.parametrize(
@@ -78,9 +82,9 @@ def test_every_condition_tells_the_fields_that_its_events_promise(
     segment = {"sequence": 7, "duration": 4.0}
     first, second = (transition(condition, state, segment=segment) for state in ("raised", "cleared"))
     events = folded(known(), report(transitions=[first, second]))[0].events
-    assert set(events[0].data) == raised
+    assert set(events[0].data) == raised | JOINS
     recovered = {"total_duration_sec", "started_at", "recovered_at"} if cleared is None else cleared
-    assert set(events[1].data) == recovered
+    assert set(events[1].data) == recovered | JOINS
 
 
 def test_a_condition_of_a_newer_worker_is_kept_open_without_an_event() -> None:
@@ -124,3 +128,41 @@ def test_what_a_stream_ended_by_is_handed_on_until_it_starts_again() -> None:
     assert state.private == {"end_reason": "endlist_detected"}
     folded(state, report(seq=2, occurrences=[occurrence("stream.started", title="Main")]))
     assert state.private == {}
+
+
+def test_an_alert_and_its_recovery_name_the_condition_the_episode_and_the_stream() -> None:
+    for condition, types_ in ALERTS.items():
+        state = known()
+        raised, cleared = folded(
+            state,
+            report(seq=1, transitions=[transition(condition, "raised")]),
+            report(seq=2, transitions=[transition(condition, "cleared")]),
+        )
+        told = [event for added in (raised, cleared) for event in added.events]
+        assert [event.type for event in told] == [types_.raised, types_.cleared]
+        for event in told:
+            same = {key: event.data[key] for key in ("condition", "episode", "stream_url")}
+            assert same == {
+                "condition": condition,
+                "episode": str(EPISODES[0]),
+                "stream_url": "https://cdn.example.com/x.m3u8",
+            }
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "given", "title"),
+    [
+        ("one", {}, "Main", "Main"),
+        ("one", {}, "", "one"),
+        (MADE_UP, {}, "", "cdn.example.com/x.m3u8"),
+        (MADE_UP, {"title": "Main channel"}, "", "Main channel"),
+    ],
+)
+def test_a_stream_that_names_itself_nothing_has_the_name_that_a_person_gave_it(
+    name: str, metadata: dict[str, str], given: str, title: str
+) -> None:
+    source = {"source": {"url": "https://cdn.example.com/x.m3u8?token=1"}}
+    state = Known(REF.model_copy(update={"name": name}), EPISODES[1], epoch=1, pod="pod-1")
+    resource = Monitor.model_validate({"spec": source | {"metadata": metadata}})
+    (added,) = folded(state, report(occurrences=[occurrence("stream.started", title=given)]), resource=resource)
+    assert added.events[0].data["title"] == title

@@ -240,6 +240,14 @@ def test_it_tells_how_much_moved() -> None:
     assert made.measured() == {"motion_db": -88.1, "noise_db": -42.0}
 
 
+def test_a_black_picture_has_no_motion_not_that_of_the_last_one_that_moved() -> None:
+    made = check()
+    shown(made, moving(0, 8))
+    assert made.motion_db is not None
+    shown(made, [flat(16, 9.0), flat(16, 10.0)])
+    assert made.motion_db is None
+
+
 @example_settings(deadline=None, max_examples=25)
 @given(st.floats(0.4, 30.0), st.floats(0.0, 3.0), st.sampled_from([1.0, 5.0, 25.0]))
 def test_a_textured_scene_that_shifts_is_never_frozen(speed: float, noise: float, fps: float) -> None:

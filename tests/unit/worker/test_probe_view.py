@@ -100,6 +100,8 @@ def test_json_has_the_name_and_the_payload_of_the_webhook() -> None:
     raised = probe_view.as_json(transition("raised", measured={"dark_area": 0.998, "luma": 0.01}))
     assert (raised["type"], raised["timestamp"]) == ("alert.blackout", "2026-11-20T12:00:00Z")
     assert raised["data"] == {
+        "condition": "black",
+        "episode": raised["episode"],
         "duration_sec": 42.0,
         "started_at": "2026-11-20T12:00:00Z",
         "threshold_sec": 30.0,

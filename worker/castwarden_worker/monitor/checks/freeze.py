@@ -44,7 +44,7 @@ class Freeze(PictureCheck):
     def __init__(self) -> None:
         super().__init__()
         self.moved = False
-        self.motion_db: float | None = None
+        self.motion_db: float | None = None  # of the newest picture; None of one that is not compared, such as black
         self._noise_db = -42.0
         self._ignored: Sequence[Region] = ()
         self._darkness = Darkness()
@@ -105,6 +105,7 @@ class Freeze(PictureCheck):
     def _differs(self, opening: _Still, seen: _Still) -> bool:
         before, now = opening.blocks, seen.blocks
         if before is None or now is None or before.shape != now.shape:
+            self.motion_db = None
             return True
         if self._counts is None or self._counts.shape != now.shape:
             self._counts = _counted(self._ignored, now.shape)
