@@ -21,11 +21,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from .errors import Fenced, Gone, Unavailable
 from .gateway import Gateway
+from .outage import Outage
 from .outbox import write_durably
 
 log = get_logger(__name__)
 _ASSIGNMENT: TypeAdapter[Assignment] = TypeAdapter(Assignment)
 LONGEST_WAIT = 25.0
+_OUTAGE = Outage("assignments")
 _LEADS_TO = {"stream.started": StreamState.LIVE, "stream.ended": StreamState.ENDED}
 
 
@@ -61,7 +63,7 @@ class Assignments:
                 found = await self._gateway.assignment(version, LONGEST_WAIT if version else 0)
             except Unavailable as error:
                 delay = next(waits)
-                log.warning("assignment_unavailable", error=str(error), retry_seconds=delay)
+                _OUTAGE.failed("assignment_unavailable", error, retry_seconds=delay)
                 await self._fall_back()
                 await asyncio.sleep(delay)
                 continue
@@ -70,6 +72,7 @@ class Assignments:
                 self.gone.set()
                 await asyncio.Event().wait()  # the process ends now
                 return
+            _OUTAGE.over()
             waits = backoff(first=0.5, cap=30.0)
             if found is not None:
                 first, version = version is None, found.version

@@ -15,6 +15,10 @@ class Unavailable(WorkerError):
     """The gateway did not answer, or not yet: try again later."""
 
 
+class Away(Unavailable):
+    """The gateway could not be reached at all: that is everybody's trouble in this process."""
+
+
 class Refused(WorkerError):
     """The gateway will never take this report: drop it and say so."""
 

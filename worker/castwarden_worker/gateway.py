@@ -19,7 +19,7 @@ from castwarden_model.messages import (
 )
 from pydantic import TypeAdapter, ValidationError
 
-from .errors import Fenced, Gone, Refused, Unavailable
+from .errors import Away, Fenced, Gone, Refused, Unavailable
 
 _ASSIGNMENT: TypeAdapter[Assignment] = TypeAdapter(Assignment)
 _NEVER_HEALS = (400, 413, 422)
@@ -73,7 +73,7 @@ class Line:
             ) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
+            raise Away(f"{type(error).__name__}: {error}") from error
         if response.status == 404 and _code(body) == "gone":
             raise Gone(body[:500].decode(errors="replace"))
         if response.status == 409:

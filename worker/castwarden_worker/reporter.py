@@ -23,9 +23,11 @@ from prometheus_client import Counter
 
 from .errors import Fenced, Gone, Refused, Unavailable
 from .gateway import Gateway
+from .outage import Outage
 from .outbox import Outbox
 
 log = get_logger(__name__)
+_OUTAGE = Outage("reports")
 REPORTS = Counter("castwarden_worker_reports_total", "Reports by what the gateway answered", ["outcome"])
 
 
@@ -81,12 +83,14 @@ class Reporter:
             except Unavailable as error:
                 delay = next(waits)
                 REPORTS.labels("unavailable").inc()
-                log.warning("report_not_taken", error=str(error), waiting=len(self._outbox), retry_seconds=delay)
+                _OUTAGE.failed("report_not_taken", error, waiting=len(self._outbox), retry_seconds=delay)
                 await asyncio.sleep(delay)
                 continue
             except OSError as error:
                 log.error("report_unreadable", path=str(entry.path), error=str(error))
                 outcome = "unreadable"
+            else:
+                _OUTAGE.over()
             REPORTS.labels(outcome).inc()
             await self._outbox.remove(entry)
             waits = backoff(first=0.5, cap=30.0)
