@@ -44,6 +44,11 @@ class Breaker:
         return max(0.0, self._rests_until - now) if self.failures >= _THRESHOLD else 0.0
 
     @property
+    def is_open(self) -> bool:
+        """Whether it rests, or lets single probes through."""
+        return self.failures >= _THRESHOLD
+
+    @property
     def clean(self) -> bool:
         """Nothing to remember."""
         return self.failures == 0

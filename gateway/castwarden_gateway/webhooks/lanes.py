@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many deliveries may still begin in this process. Pure.
+"""How many deliveries may still begin in this process. Pure but for a line of log when a rest begins or ends.
 
 Of each endpoint: its in-flight limit, and its breaker. Of each tenant: a share of what the process can have in flight.
 """
@@ -10,7 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from castwarden_base.logs import get_logger
+
 from castwarden_gateway.webhooks.breaker import Breaker
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -44,10 +48,13 @@ class Lanes:
         """Ends what `take` began; the seconds that the endpoint rests now. None: it says nothing of the receiver."""
         lane, now = self._lanes[endpoint_id], self._clock()
         lane.in_flight -= 1
+        rested = lane.breaker.is_open
         if receiver_is_well is True:
             lane.breaker.succeeded()
         elif receiver_is_well is False:
             lane.breaker.failed(now)
+        if lane.breaker.is_open != rested:
+            log.warning("endpoint_answers_again" if rested else "endpoint_rests", endpoint=str(endpoint_id))
         return lane.breaker.rests_for(now)
 
     def open_slots(self, endpoint_id: UUID, limit: int) -> int:

@@ -8,6 +8,7 @@ from castwarden_gateway.webhooks.breaker import Breaker
 from castwarden_gateway.webhooks.deliver import receiver_is_well
 from castwarden_gateway.webhooks.lanes import Lanes, Shares
 from castwarden_gateway.webhooks.send import Answer
+from structlog.testing import capture_logs
 
 ENDPOINT = UUID(int=1)
 
@@ -126,3 +127,15 @@ def test_a_tenant_that_has_used_up_its_share_has_nothing_left_and_one_that_has_n
     shares.give_back(ENDPOINT)
     shares.give_back(other)
     assert shares.free() == {ENDPOINT: 1}
+
+
+def test_a_rest_is_logged_once_when_it_begins_and_once_when_it_is_over() -> None:
+    now = 0.0
+    lanes = Lanes(lambda: now)
+    with capture_logs() as lines:
+        for well in [*[False] * 5, False, False, True, True]:
+            lanes.take(ENDPOINT, 8)
+            lanes.give_back(ENDPOINT, receiver_is_well=well)
+            now += 100.0
+    said = [(line["event"], line["endpoint"]) for line in lines]
+    assert said == [("endpoint_rests", str(ENDPOINT)), ("endpoint_answers_again", str(ENDPOINT))]
