@@ -6,7 +6,6 @@ The listeners come first, so that probes are answered while PostgreSQL or the Ku
 
 import asyncio
 import gc
-import re
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Self
@@ -15,8 +14,10 @@ from aiohttp import web
 from castwarden_base.health import HealthServer
 from castwarden_base.logs import get_logger
 from castwarden_base.tasks import Supervisor
-from kubernetes.aio.config import ConfigException
 
+from castwarden_gateway.audit.log import AuditLog
+from castwarden_gateway.audit.routes import AUDIT
+from castwarden_gateway.audit.store import AuditStore
 from castwarden_gateway.channels.routes import CHANNELS, VIDEOS
 from castwarden_gateway.channels.service import Channels
 from castwarden_gateway.channels.store import VideoStore
@@ -36,13 +37,7 @@ from castwarden_gateway.facts.store import prune_reports
 from castwarden_gateway.facts.taker import Taker
 from castwarden_gateway.http.buckets import Buckets
 from castwarden_gateway.http.claims import Claims
-from castwarden_gateway.http.clients import TRUSTED
-from castwarden_gateway.http.connections import Runner
-from castwarden_gateway.http.cors import cors
-from castwarden_gateway.http.errors import problems
 from castwarden_gateway.http.idempotency import Idempotency
-from castwarden_gateway.http.routes import Gate, Routes, mount
-from castwarden_gateway.http.text import CONTROLS, NUL
 from castwarden_gateway.internal import routes as internal
 from castwarden_gateway.internal.assignments import Assignments
 from castwarden_gateway.internal.auth import WorkerGate
@@ -50,10 +45,10 @@ from castwarden_gateway.internal.clocks import Clocks
 from castwarden_gateway.internal.extractions import EXTRACTIONS_KEY, Extractions
 from castwarden_gateway.internal.seats import Seating
 from castwarden_gateway.kube.cache import Object
-from castwarden_gateway.kube.client import Kube
-from castwarden_gateway.kube.errors import PROBLEMS as KUBERNETES_PROBLEMS
+from castwarden_gateway.kube.client import Kube, connected
 from castwarden_gateway.kube.resources import Resources
 from castwarden_gateway.kube.status import StatusWriter
+from castwarden_gateway.listeners import PROBLEMS, Listeners
 from castwarden_gateway.looks.routes import LOOKS
 from castwarden_gateway.looks.store import LookStore
 from castwarden_gateway.monitors.bindings import Bindings
@@ -77,12 +72,8 @@ from castwarden_gateway.webhooks.service import Webhooks
 from castwarden_gateway.webhooks.signing import Signer
 
 log = get_logger(__name__)
-_PUBLIC_BODY = 1024 * 1024
-_INTERNAL_BODY = 8 * 1024 * 1024  # a poll may tell of hundreds of videos with their descriptions
 _SOCKETS = 2048
-_RETRY_SECONDS = 1.0
 _KEEP_REPORT_IDS = timedelta(days=14)  # longer than any worker keeps trying
-_SHUTDOWN_SECONDS = 30.0
 
 
 class Gateway:
@@ -96,9 +87,9 @@ class Gateway:
         kinds = self.resources.kinds
         self.statuses = StatusWriter({kind.model.KIND: (kind.model.PLURAL, kind.cache) for kind in kinds})
         self.readiness = Readiness()
+        self._listeners = Listeners(settings, lambda: self.readiness.draining)
         self._tasks = Supervisor()
         self._stack = AsyncExitStack()
-        self._runners: list[web.AppRunner] = []
         self._engine_started = False
 
     async def __aenter__(self) -> Self:
@@ -119,6 +110,8 @@ class Gateway:
         self._seating = Seating(resources)
         self._looks = LookStore(self.database, self._tenants)
         self._claims = Claims(self.database, keyring)
+        self._audit_store = AuditStore(self.database)
+        self._audit = AuditLog(self._audit_store, PROBLEMS)
         self._feed = Feed(self.database)
         self._streams = Streams(self._feed, self._authenticator.still_holds, settings.streams, settings.streams_per_key)
         self._clocks = Clocks()
@@ -135,11 +128,12 @@ class Gateway:
         self._endings = Endings(everything, resources.downloads.cache, self._taker)
         self._health = self._checks()
         await self._stack.enter_async_context(self._tasks)
-        self.public_port = await self._listen(self._public(), settings.port)
-        self.internal_port = await self._listen(self._internal(), settings.internal_port)
+        self.public_port = await self._listeners.listen(self._public(), settings.port)
+        self.internal_port = await self._listeners.listen(self._internal(), settings.internal_port)
         log.info("listening", host=settings.host, port=self.public_port, internal_port=self.internal_port)
         self._tasks.start("readiness", self.readiness.watch(self.database))
         self._tasks.start("limits", self._buckets.run())
+        self._tasks.start("audit", self._audit.run())
         self._starting = asyncio.create_task(self._start(), name="start")
         self._starting.add_done_callback(_log_failure)
         return self
@@ -151,7 +145,8 @@ class Gateway:
         self._assignments.drain()
         self._seating.drain()
         self._streams.drain()
-        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        await self._listeners.close()
+        await self._audit.close()
         self._starting.cancel()
         await asyncio.gather(self._starting, return_exceptions=True)
         if self._engine_started:
@@ -191,7 +186,7 @@ class Gateway:
         tasks.start("event-calls", self._feed.hear())
         await self._engine.start()
         self._engine_started = True
-        kube = await self._connect()
+        kube = await connected()
         self.resources.start(kube, settings.watch_namespaces, tasks)
         tasks.start("status", self.statuses.run(kube))
         await self.resources.wait_synced()
@@ -206,14 +201,6 @@ class Gateway:
         self.readiness.started = True
         log.info("ready", monitors=len(self.resources.monitors.cache), channels=len(self.resources.channels.cache))
 
-    async def _connect(self) -> Kube:
-        while True:
-            try:
-                return await Kube.connect()
-            except (ConfigException, OSError) as error:
-                log.warning("kubernetes_not_configured", reason=str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
-
     async def _flush(self, kube: Kube) -> None:
         try:
             async with asyncio.timeout(5):
@@ -225,8 +212,9 @@ class Gateway:
         while True:
             try:
                 await prune_reports(self.database.of_all(), _KEEP_REPORT_IDS)
+                await self._audit_store.prune(self.settings.audit_days)
             except DatabaseUnavailable:
-                log.warning("report_ids_not_pruned")
+                log.warning("not_pruned")
             await asyncio.sleep(3600)
 
     def _taken(self, known: Known) -> None:
@@ -252,9 +240,8 @@ class Gateway:
 
     def _public(self) -> web.Application:
         settings, resources, allow = self.settings, self.resources, self.settings.outbound_allow
-        once = Idempotency(self._claims)
         shown = (*DESCRIBED_ROUTES, pages)
-        app = self._application("public", shown, self._authenticator, _PUBLIC_BODY, idempotency=once)
+        app = self._listeners.public(shown, self._authenticator, Idempotency(self._claims), self._audit)
         app[HEALTH] = self._health
         app[DESCRIPTION] = description()
         app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow)
@@ -269,12 +256,13 @@ class Gateway:
         app[WEBHOOKS] = Webhooks(self.database, self._client, self._signer, allow)
         app[TENANTS] = self._store
         app[AUTHENTICATOR] = self._authenticator
+        app[AUDIT] = self._audit_store
         return app
 
     def _internal(self) -> web.Application:
         key = self.settings.internal_api_key
         gate = WorkerGate(self.resources, self._seating, key.get_secret_value() if key else None)
-        app = self._application("internal", INTERNAL_ROUTES, gate, _INTERNAL_BODY, NUL)
+        app = self._listeners.internal(INTERNAL_ROUTES, gate)
         self._health.add_routes(app)
         app[internal.ASSIGNMENTS] = self._assignments
         app[internal.TAKER] = self._taker
@@ -284,33 +272,6 @@ class Gateway:
         app[internal.RESOURCES] = self.resources
         app[internal.SEATING] = self._seating
         return app
-
-    def _application(
-        self,
-        listener: str,
-        routes: tuple[Routes, ...],
-        gate: Gate[object],
-        body: int,
-        refused: re.Pattern[str] = CONTROLS,
-        idempotency: Idempotency | None = None,
-    ) -> web.Application:
-        table = {**KUBERNETES_PROBLEMS, **internal.PROBLEMS}
-        middlewares = [problems(listener, table, lambda: self.readiness.draining)]
-        if listener == "public":
-            middlewares.append(cors(self.settings.allow_origins))
-        app = web.Application(middlewares=middlewares, client_max_size=body)
-        for each in routes:
-            mount(app, each, gate, refused, idempotency)
-        app[TRUSTED] = self.settings.trusted_proxies
-        return app
-
-    async def _listen(self, app: web.Application, port: int) -> int:
-        runner = Runner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, self.settings.host, port, backlog=1024).start()
-        actual: int = runner.addresses[0][1]
-        return actual
 
 
 async def serve(settings: GatewaySettings) -> int:

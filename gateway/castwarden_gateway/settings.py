@@ -121,6 +121,9 @@ class GatewaySettings(DatabaseSettings):
         description="how often all workers together may ask a site by yt-dlp or streamlink, as site=number,…; "
         "a quarter of it at once, half of it for one namespace while others ask too; other sites: no limit",
     )
+    audit_days: int = Field(
+        365, alias="CASTWARDEN_AUDIT_DAYS", ge=1, le=36500, description="days that the audit log is kept"
+    )
     database_pool: int = Field(10, alias="CASTWARDEN_DATABASE_POOL", ge=2, description="connections to PostgreSQL")
     drain_seconds: float = Field(
         5.0, alias="CASTWARDEN_DRAIN_SECONDS", ge=0, description="time between turning unready and closing on SIGTERM"

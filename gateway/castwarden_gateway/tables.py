@@ -3,6 +3,7 @@
 
 from functools import cache
 
+from castwarden_gateway.audit.routes import routes as audit_routes
 from castwarden_gateway.channels.routes import routes as channel_routes
 from castwarden_gateway.downloads.routes import routes as download_routes
 from castwarden_gateway.events.routes import routes as event_routes
@@ -26,6 +27,7 @@ PUBLIC_ROUTES = (
     event_routes,
     webhook_routes,
     tenant_routes,
+    audit_routes,
 )
 """With an API key."""
 OPEN_ROUTES = (service_routes, description_routes)

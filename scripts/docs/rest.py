@@ -52,6 +52,18 @@ ping is sent again, under the same `webhook-id`. Without the database, nothing i
 
 These come on top:
 """
+_AUDIT = """### Audit log
+
+`GET /api/v1/audit` (scope `audit:read`) tells who changed what: every POST, PUT, PATCH and DELETE that came as far as
+being done, with the API key, the address that `X-Forwarded-For` gives behind `CASTWARDEN_TRUSTED_PROXIES`, the user
+agent, the request id and the outcome; also the first key, which the gateway makes itself. Bodies and secrets are not in
+it. What an administrator does with `X-Tenant-Id` is in that tenant's log. Repeats that get the first answer change
+nothing and are not in it, nor is what was refused for its key, its scope, its rate or the form of its body.
+
+An entry is committed before the change is made, and without it nothing is changed: 503. `outcome` follows at once, and
+later while the database is away; it stays `unknown` when the gateway died in between, or when more than 10,000
+outcomes had to wait (`castwarden_gateway_audit_outcomes_lost_total`). Entries are kept for `CASTWARDEN_AUDIT_DAYS`.
+"""
 _RATES = """### Rate limits
 
 An API key may send `RATE_LIMIT` requests in `RATE_LIMIT_WINDOW` seconds, or what its own `rate_limit` and
@@ -172,6 +184,7 @@ def page() -> str:
         _REPEATS,
         _problems(*(one for one in UNSAFE if one not in ANYWHERE)),
         _ORDER,
+        _AUDIT,
         _RATES,
         _STREAMS,
         "## Public\n",

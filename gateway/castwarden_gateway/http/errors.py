@@ -29,6 +29,10 @@ RESPONSE_HEADERS = web.RequestKey("response_headers", dict[str, str])
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ToProblem = Callable[[Exception], Problem]
+_DATABASE: Mapping[type, ToProblem] = {
+    DatabaseUnavailable: lambda _: DatabaseAway(),
+    DatabaseUnwritable: lambda _: DatabaseRefuses(),
+}
 
 _PROCESS, _NUMBERS = secrets.token_hex(6), count(1)
 _CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -49,11 +53,6 @@ def problems(
     While draining, every answer closes its connection, so that no later request meets a closed one.
     """
     seconds, counters = SECONDS.labels(listener), _Counters(listener)
-    mapping: dict[type, ToProblem] = {
-        DatabaseUnavailable: lambda _: DatabaseAway(),
-        DatabaseUnwritable: lambda _: DatabaseRefuses(),
-        **table,
-    }
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -68,7 +67,7 @@ def problems(
         except web.HTTPException as error:
             response = _answer(request, _of_http(request, error), request_id)
         except Exception as error:  # noqa: BLE001 - the supervisor of requests: maps, logs and counts
-            response = _answer(request, _of(error, mapping), request_id)
+            response = _answer(request, _of(error, table), request_id)
         counters[request.method, response.status].inc()
         if response.prepared:  # a stream, which has ended
             return response
@@ -105,10 +104,17 @@ def new_request_id() -> str:
     return f"{_PROCESS}-{next(_NUMBERS):x}"
 
 
-def _of(error: Exception, mapping: Mapping[type, ToProblem]) -> Problem:
+def problem_of(error: Exception, table: Mapping[type[Exception], ToProblem]) -> Problem | None:
+    """Which problem an exception is; None for one that nobody expects."""
     for kind in type(error).__mro__:
-        if kind in mapping:
-            return mapping[kind](error)
+        if to_problem := table.get(kind) or _DATABASE.get(kind):
+            return to_problem(error)
+    return None
+
+
+def _of(error: Exception, table: Mapping[type[Exception], ToProblem]) -> Problem:
+    if (problem := problem_of(error, table)) is not None:
+        return problem
     log.error("request_failed", exc_info=error)
     return Problem("The request id finds the cause in our logs.")
 

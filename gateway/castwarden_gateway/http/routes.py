@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The route table. One record drives routing, admission, validation and documentation; the handler only translates."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from uuid import UUID
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from castwarden_gateway.http.connections import meet_expectation
 from castwarden_gateway.http.etags import IfMatch, tag_of, unchanged
@@ -23,24 +22,17 @@ from castwarden_gateway.http.problems import (
     READING,
     UNSAFE,
     InvalidRequest,
-    MalformedRequest,
     NotFound,
     Problem,
-    UnsupportedMediaType,
-    invalid_body,
-    invalid_query,
-    pointer,
-    refused_character,
 )
-from castwarden_gateway.http.reading import read_bytes
 from castwarden_gateway.http.sse import EventStream
-from castwarden_gateway.http.text import CONTROLS, find
+from castwarden_gateway.http.text import CONTROLS
+from castwarden_gateway.http.validation import read_body, read_query
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 _SAFE = (hdrs.METH_GET, hdrs.METH_HEAD)
-_MUCH = 256 * 1024  # bytes of a body that other requests should not wait for
 
 
 @dataclass(slots=True)
@@ -147,6 +139,14 @@ class Gate(Protocol[P_co]):
     async def __call__(self, request: web.Request, scope: str | None, /) -> P_co: ...
 
 
+class Witness(Protocol):
+    """Sees every change while it is made."""
+
+    async def __call__(
+        self, http: web.Request, route: Route, caller: Any, work: Callable[[], Awaitable[web.StreamResponse]], /
+    ) -> web.StreamResponse: ...
+
+
 class Routes:
     """Collects routes: `@routes.get("/api/v1/things/{id}", scope="things:read")`."""
 
@@ -202,13 +202,15 @@ def mount(
     gate: Gate[Any],
     refused: re.Pattern[str] = CONTROLS,
     idempotency: Idempotency | None = None,
+    witness: Witness | None = None,
 ) -> None:
-    """Adds every route, under all its paths, behind `gate`.
+    """Adds every route, under all its paths, behind `gate`; those that change something before the `witness`.
 
     `refused` are the characters that no text of a body may hold.
     """
     for route in routes:
-        handler = _handler(route, gate, refused, idempotency if route.keyed else None)
+        once, seen = (idempotency, witness) if route.keyed else (None, None)
+        handler = _handler(route, gate, refused, once, seen)
         for path in route.paths:
             if route.method == hdrs.METH_GET:
                 app.router.add_get(path, handler, expect_handler=meet_expectation)
@@ -217,7 +219,11 @@ def mount(
 
 
 def _handler(
-    route: Route, gate: Gate[Any], refused: re.Pattern[str], idempotency: Idempotency | None
+    route: Route,
+    gate: Gate[Any],
+    refused: re.Pattern[str],
+    idempotency: Idempotency | None,
+    witness: Witness | None,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Who asks and how often, then whether it is a repeat, then what is asked for."""
 
@@ -238,38 +244,13 @@ def _handler(
             arguments["body"] = await read_body(http, route.body, refused)
         if route.query is not None:
             arguments["query"] = read_query(http, route.query)
-        return _response(http, await route.handler(request, **arguments))
+
+        async def work() -> web.StreamResponse:
+            return _response(http, await route.handler(request, **arguments))
+
+        return await (work() if witness is None else witness(http, route, principal, work))
 
     return handle
-
-
-async def read_body(http: web.Request, model: type[BaseModel], refused: re.Pattern[str] = CONTROLS) -> BaseModel:
-    """The body, validated. Raises a Problem that names the wrong fields."""
-    if http.content_type != "application/json" and not http.content_type.endswith("+json"):
-        raise UnsupportedMediaType(f"Content-Type is {http.content_type}; send application/json.")
-    raw = await read_bytes(http)
-    try:
-        body = model.model_validate_json(raw)
-    except ValidationError as error:
-        if error.error_count() == 1 and (only := error.errors(include_input=False)[0])["type"] == "json_invalid":
-            raise MalformedRequest(f"The body is not JSON: {only['ctx']['error']}.") from error
-        raise invalid_body(error) from error
-    path = find(raw, refused) if len(raw) <= _MUCH else await asyncio.to_thread(find, raw, refused)
-    if path is not None:
-        raise refused_character(pointer=pointer(path))
-    return body
-
-
-def read_query(http: web.Request, model: type[BaseModel]) -> BaseModel:
-    """The query's parameters, validated. A parameter given more than once becomes a list."""
-    for key, value in http.query.items():
-        if CONTROLS.search(value):
-            raise refused_character(parameter=key)
-    values = {key: http.query.getall(key) for key in http.query}
-    try:
-        return model.model_validate({key: found[0] if len(found) == 1 else found for key, found in values.items()})
-    except ValidationError as error:
-        raise invalid_query(error, model.model_fields) from error
 
 
 def _response(http: web.Request, result: Any) -> web.StreamResponse:

@@ -12,10 +12,13 @@ from typing import Any
 
 import aiohttp
 import orjson
+from castwarden_base.logs import get_logger
 from castwarden_model.messages import AUDIENCE
 from castwarden_model.resources import GROUP, VERSION
 from kubernetes.aio import client, config
 from yarl import URL
+
+log = get_logger(__name__)
 
 FIELD_MANAGER = "castwarden-gateway"
 Object = dict[str, Any]
@@ -24,6 +27,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _SECONDS = 15.0
+_RETRY_SECONDS = 1.0
 _SILENCE_SECONDS = 120  # bookmarks come more often than this; longer silence means that the peer is gone
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -205,3 +209,13 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             if line.strip():
                 yield line
         await asyncio.sleep(0)  # a long backlog must not starve the requests
+
+
+async def connected() -> Kube:
+    """A client, as soon as there is a configuration for one."""
+    while True:
+        try:
+            return await Kube.connect()
+        except (config.ConfigException, OSError) as error:
+            log.warning("kubernetes_not_configured", reason=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)

@@ -18,6 +18,7 @@ TAGS = {
     "events": ("Events", "What happened, as a list and as a stream."),
     "webhooks": ("Webhooks", "Receivers of events, and what became of each delivery."),
     "api_keys": ("API keys", "Credentials of a tenant."),
+    "audit": ("Audit log", "Who changed what by this API, and from where."),
     "tenants": ("Tenants", "Customers that see nothing of each other. For administrators."),
     "": ("Service", "The gateway itself. What needs no key says so."),
 }

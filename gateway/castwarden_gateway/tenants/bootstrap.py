@@ -2,13 +2,17 @@
 """The first start: the tenant `public` with its namespace, and its first key."""
 
 import sys
+from uuid import UUID
 
+from castwarden_base.ids import uuid7
 from castwarden_base.logs import get_logger
 
+from castwarden_gateway.audit import store as audit
+from castwarden_gateway.db import Connection
 from castwarden_gateway.settings import GatewaySettings
 from castwarden_gateway.tenants.keys import new_key
 from castwarden_gateway.tenants.principal import ADMIN, Tenant
-from castwarden_gateway.tenants.store import NewKey, TenantStore
+from castwarden_gateway.tenants.store import NewKey, Note, TenantStore
 
 log = get_logger(__name__)
 PUBLIC = "public"
@@ -20,7 +24,8 @@ class NamespaceTaken(Exception):
 
 async def bootstrap(store: TenantStore, settings: GatewaySettings) -> Tenant:
     """Makes what is missing. A key that is made here is printed once, on standard output, and never again."""
-    await store.create(PUBLIC, "Public", settings.namespace)
+    tenant_id = uuid7()
+    await store.create(PUBLIC, "Public", settings.namespace, id_=tenant_id, note=_note("tenant", tenant_id))
     tenant = await store.by_slug(PUBLIC)
     if tenant is None:
         raise NamespaceTaken(f"the namespace {settings.namespace} belongs to another tenant than {PUBLIC}")
@@ -28,14 +33,22 @@ async def bootstrap(store: TenantStore, settings: GatewaySettings) -> Tenant:
         log.warning("namespace_of_public_kept", namespace=tenant.namespace, wanted=settings.namespace)
     rate_limit = 1000 if settings.rate_limit else 0
     first = NewKey("first key", ["*", ADMIN], rate_limit=rate_limit, rate_window_seconds=60)
+    note = _note("key", tenant.id)
     if settings.api_key is not None:
-        await store.add_key(tenant.id, settings.api_key.get_secret_value(), first)
+        await store.add_key(tenant.id, settings.api_key.get_secret_value(), first, note)
     elif not await store.has_keys(tenant.id):
         key = new_key()
-        if await store.add_key(tenant.id, key, first):
+        if await store.add_key(tenant.id, key, first, note):
             sys.stdout.write(f"API key of the tenant {PUBLIC} (shown once): {key}\n")
             sys.stdout.flush()
     return tenant
+
+
+def _note(kind: str, tenant_id: UUID) -> Note:
+    async def write(connection: Connection, id_: UUID) -> None:
+        await audit.note(connection, audit.Entry(tenant_id, f"create_{kind}", kind, "bootstrap", str(id_), status=201))
+
+    return write
 
 
 class Tenants:

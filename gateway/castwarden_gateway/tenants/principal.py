@@ -38,6 +38,10 @@ class Principal:
     scopes: tuple[str, ...]
     rate_limit: int | None = None
     rate_window_seconds: int | None = None
+    key_name: str = ""
+    key_prefix: str = ""
+    key_tenant: str = ""
+    """Slug of the tenant that the key belongs to, whatever tenant it acts for."""
 
     def allows(self, scope: str) -> bool:
         return _allowed(self.scopes, scope)

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tenants and API keys in PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from asyncpg import Record
 from castwarden_base.ids import uuid7
 
-from castwarden_gateway.db import Database, statements
+from castwarden_gateway.db import Connection, Database, statements
 from castwarden_gateway.http.media import example
 from castwarden_gateway.tenants.keys import hash_of, shown_prefix
 from castwarden_gateway.tenants.principal import Principal, Tenant
 
 SQL = statements(__file__)
+Note: TypeAlias = Callable[[Connection, UUID], Awaitable[None]]
+"""Writes down, in the transaction that makes something, what has been made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,18 @@ class TenantStore:
         self._max_monitors = max_monitors
 
     async def create(
-        self, slug: str, name: str, namespace: str, max_monitors: int | None = None, id_: UUID | None = None
+        self,
+        slug: str,
+        name: str,
+        namespace: str,
+        max_monitors: int | None = None,
+        id_: UUID | None = None,
+        note: Note | None = None,
     ) -> Tenant | None:
-        """The new tenant, or None when the slug or the namespace is taken."""
+        """The new tenant, or None when the slug or the namespace is taken. `note` is written with it."""
         allowed = self._max_monitors if max_monitors is None else max_monitors
-        row = await self._all.fetchrow(SQL.insert_tenant, id_ or uuid7(), slug, name, namespace, allowed)
+        values = (id_ or uuid7(), slug, name, namespace, allowed)
+        row = await self._all.run(lambda connection: _made(connection, note, SQL.insert_tenant, *values))
         return _tenant(row) if row else None
 
     async def by_slug(self, slug: str) -> Tenant | None:
@@ -107,10 +117,9 @@ class TenantStore:
         """How many keys work now."""
         return int(await self._db.of(tenant_id).fetchval(SQL.count_keys, tenant_id))
 
-    async def add_key(self, tenant_id: UUID, key: str, new: NewKey) -> KeyRow | None:
-        """Stores a key's hash. None when exactly this key exists already."""
-        row = await self._db.of(tenant_id).fetchrow(
-            SQL.insert_key,
+    async def add_key(self, tenant_id: UUID, key: str, new: NewKey, note: Note | None = None) -> KeyRow | None:
+        """Stores a key's hash, and `note` with it. None when exactly this key exists already."""
+        values = (
             new.id,
             tenant_id,
             new.name,
@@ -121,6 +130,7 @@ class TenantStore:
             new.rate_window_seconds,
             new.expires_at,
         )
+        row = await self._db.of(tenant_id).run(lambda connection: _made(connection, note, SQL.insert_key, *values))
         return _key(row) if row else None
 
     async def remake_key(self, tenant_id: UUID, key_id: UUID, key: str) -> KeyRow | None:
@@ -134,7 +144,14 @@ class TenantStore:
         if row is None:
             return None
         found = Principal(
-            _tenant(row), row["key_id"], tuple(row["scopes"]), row["rate_limit"], row["rate_window_seconds"]
+            _tenant(row),
+            row["key_id"],
+            tuple(row["scopes"]),
+            row["rate_limit"],
+            row["rate_window_seconds"],
+            row["key_name"],
+            row["key_prefix"],
+            row["slug"],
         )
         return found, row["expires_at"]
 
@@ -149,6 +166,14 @@ class TenantStore:
     async def touch(self, used: Iterable[UUID]) -> None:
         """Notes that these keys have just been used."""
         await self._all.execute(SQL.touch_keys, list(used))
+
+
+async def _made(connection: Connection, note: Note | None, statement: str, *values: Any) -> Record | None:
+    """The row that a statement makes, if it does."""
+    row = await connection.fetchrow(statement, *values)
+    if row is not None and note is not None:
+        await note(connection, row["id"])
+    return row
 
 
 def _tenant(row: Record) -> Tenant:

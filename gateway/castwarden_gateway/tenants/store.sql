@@ -35,7 +35,7 @@ update api_keys set key_hash = $3, key_prefix = $4 where tenant_id = $1 and id =
 returning *
 
 -- name: key_by_hash
-select k.id as key_id, k.scopes, k.rate_limit, k.rate_window_seconds, k.expires_at,
+select k.id as key_id, k.name as key_name, k.key_prefix, k.scopes, k.rate_limit, k.rate_window_seconds, k.expires_at,
     t.id, t.slug, t.name, t.namespace, t.max_monitors
 from api_keys k join tenants t on t.id = k.tenant_id
 where k.key_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())

@@ -86,6 +86,8 @@ class Things:
             " '', false)",
             "webhook_dead": "(tenant_id, id, event_id, endpoint_id, attempt, last_error, created_at)"
             " values ($2, $1, $1, $1, 1, $3, now())",
+            "audit_log": "(id, tenant_id, key_name, key_prefix, key_tenant, action, kind, route, request_id)"
+            " values ($1, $2, $3, '', '', 'create_key', 'key', '', '')",
         }
         await self.db.execute(f"insert into {table} {values[table]}", id_, self.tenant, str(id_))
         return str(id_)
@@ -138,6 +140,7 @@ LISTS: dict[str, tuple[Make, Remove]] = {
         lambda things, id_: things.delete("videos", id_),
     ),
     "/api/v1/api_keys": _rows("api_keys"),
+    "/api/v1/audit": _rows("audit_log"),
     "/api/v1/tenants": _rows("tenants"),
     "/api/v1/webhooks/endpoints": _rows("webhook_endpoints"),
     "/api/v1/webhooks/deliveries": _rows("webhook_dead"),
