@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`/api/v1/api_keys`, `/api/v1/tenants` and `/api/v1/status`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -26,7 +28,15 @@ from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_c
 from castwarden_gateway.tenants.auth import Authenticator
 from castwarden_gateway.tenants.keys import new_key
 from castwarden_gateway.tenants.principal import ADMIN, Principal, Tenant
-from castwarden_gateway.tenants.store import KeyCreated, KeyRow, NewKey, TenantStore
+from castwarden_gateway.tenants.store import (
+    KeyCreated,
+    KeyIsOver,
+    KeyRow,
+    NewKey,
+    NoSuchKey,
+    Rotation,
+    TenantStore,
+)
 
 TENANTS = web.AppKey("tenants", TenantStore)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
@@ -49,6 +59,10 @@ class TooManyKeys(Problem):
     status, code, title = 429, "max-api-keys-exceeded", "The tenant has as many API keys as it may have"
 
 
+class NotRotatable(Conflict):
+    code, title = "api-key-over", "The key has expired, or another has taken its place"
+
+
 class KeyCreate(BaseModel):
     """A new key. Only an administrator's key makes one that may do more than itself, or that may do it faster."""
 
@@ -64,6 +78,16 @@ class KeyCreate(BaseModel):
     rate_limit: int | None = Field(default=None, ge=1, le=1_000_000, description="Requests per window.")
     rate_window_seconds: int | None = Field(default=None, ge=1, le=86_400)
     expires_at: AwareDatetime | None = Field(default=None, description="None: it works until it is revoked.")
+
+
+class KeyRotate(BaseModel):
+    """Another key with the same name, scopes, rate and expiry."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"overlap_seconds": 3600}]})
+
+    overlap_seconds: int = Field(
+        default=86_400, ge=0, le=604_800, description="How long the key that is replaced works beside the new one."
+    )
 
 
 class TenantCreate(BaseModel):
@@ -104,7 +128,10 @@ async def create_key(request: Request[Principal], body: KeyCreate) -> Reply:
         raise Forbidden("A key can only give away scopes that it holds itself.")
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise InvalidRequest(errors=[FieldError("lies in the past", pointer="/expires_at")])
-    limit, window = _rate(request, body)
+    limit, window = _rate(request.principal, body)
+    if slower := _slower(request, limit, window):
+        too_fast = FieldError(f"exceeds that of your own key: {slower}", pointer="/rate_limit")
+        raise InvalidRequest("A key can only give away as much as it may do itself.", errors=[too_fast])
     key, tenants, tenant_id = new_key(), request.app[TENANTS], request.principal.tenant.id
     row = await tenants.remake_key(tenant_id, request.operation.id, key) if request.operation.resumed else None
     if row is None:
@@ -132,6 +159,33 @@ async def revoke_key(request: Request[Principal]) -> Reply:
     elif not request.operation.resumed:
         raise NotFound("This tenant has no such key.")
     return no_content()
+
+
+@routes.post(
+    "/api/v1/api_keys/{id}/rotate",
+    scope="api_keys:write",
+    body=KeyRotate,
+    returns={201: KeyCreated},
+    problems=[NotFound, Forbidden, NotRotatable, TooManyKeys],
+    secret=True,
+)
+async def rotate_key(request: Request[Principal], body: KeyRotate) -> Reply:
+    """Makes another key in the place of one, which expires after an overlap. The new key is shown once."""
+    tenants, tenant_id, operation = request.app[TENANTS], request.principal.tenant.id, request.operation
+    if not operation.resumed and await tenants.count_keys(tenant_id) >= 2 * _MOST_KEYS:
+        raise TooManyKeys("Too many keys overlap; revoke one first.")
+    key = new_key()
+    wanted = Rotation(
+        uuid_of(request, "id"), operation.id, key, body.overlap_seconds, partial(_require_may_hold, request)
+    )
+    try:
+        row, old_hash = await tenants.rotate(tenant_id, wanted)
+    except NoSuchKey:
+        raise NotFound("This tenant has no such key.") from None
+    except KeyIsOver:
+        raise NotRotatable from None
+    request.app[AUTHENTICATOR].forget(old_hash)
+    return created({"data": KeyCreated(**asdict(row), key=key)}, f"/api/v1/api_keys/{row.id}")
 
 
 @routes.post("/api/v1/tenants", scope=ADMIN, body=TenantCreate, returns={201: Tenant}, problems=[TenantExists])
@@ -167,18 +221,32 @@ async def status(_: Request[Principal]) -> Any:
     return {"data": ServiceStatus(timestamp=datetime.now(UTC))}
 
 
-def _rate(request: Request[Principal], body: KeyCreate) -> tuple[int | None, int | None]:
+def _rate(principal: Principal, body: KeyCreate) -> tuple[int | None, int | None]:
     """The new key's limit and window. Left out they are the usual ones, or those of the key that asks."""
-    principal, rate = request.principal, request.app[AUTHENTICATOR].rate
     limit, window = body.rate_limit, body.rate_window_seconds
     if not principal.allows(ADMIN):
         limit = principal.rate_limit if limit is None else limit
         window = principal.rate_window_seconds if window is None else window
-        own = rate(principal.rate_limit, principal.rate_window_seconds)
-        if exceeds(rate(limit, window), own):
-            too_fast = FieldError(f"exceeds that of your own key: {own[0]} in {own[1]} s", pointer="/rate_limit")
-            raise InvalidRequest("A key can only give away as much as it may do itself.", errors=[too_fast])
     return limit, window
+
+
+def _require_may_hold(
+    request: Request[Principal], scopes: Sequence[str], limit: int | None, window: int | None
+) -> None:
+    """Nobody gets a key that may do more than their own, or do it faster."""
+    if not request.principal.may_grant(scopes):
+        raise Forbidden("A key can only give away scopes that it holds itself.")
+    if slower := _slower(request, limit, window):
+        raise Forbidden(f"A key can only give away as much as it may do itself: {slower}.")
+
+
+def _slower(request: Request[Principal], limit: int | None, window: int | None) -> str | None:
+    """The caller's own rate when a key with this one would be faster, which only an administrator may make."""
+    principal, rate = request.principal, request.app[AUTHENTICATOR].rate
+    own = rate(principal.rate_limit, principal.rate_window_seconds)
+    if principal.allows(ADMIN) or not exceeds(rate(limit, window), own):
+        return None
+    return f"{own[0]} in {own[1]} s"
 
 
 def uuid_of(request: Request[Any], name: str) -> UUID:

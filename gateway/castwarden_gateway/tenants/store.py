@@ -32,6 +32,25 @@ class NewKey:
     id: UUID = field(default_factory=uuid7)
 
 
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Another key in the place of `id`, which works on for a while. `allowed` raises when the caller may not."""
+
+    id: UUID
+    new_id: UUID
+    key: str
+    overlap_seconds: int
+    allowed: Callable[[Sequence[str], int | None, int | None], None]
+
+
+class NoSuchKey(Exception):
+    """The tenant has no such key, or it was revoked."""
+
+
+class KeyIsOver(Exception):
+    """The key has expired, or another has taken its place."""
+
+
 @example(
     id="019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
     name="dashboard",
@@ -40,12 +59,13 @@ class NewKey:
     rate_limit=None,
     rate_window_seconds=None,
     expires_at=None,
+    replaced_by=None,
     last_used_at="2026-11-20T12:05:10Z",
     created_at="2026-11-20T12:00:00Z",
 )
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key as its owner sees it later: without the key."""
+    """A key as its owner sees it later: without the key. `replaced_by` is the id of the one that rotation made."""
 
     id: UUID
     name: str
@@ -54,6 +74,7 @@ class KeyRow:
     rate_limit: int | None
     rate_window_seconds: int | None
     expires_at: datetime | None
+    replaced_by: UUID | None
     last_used_at: datetime | None
     created_at: datetime
 
@@ -66,6 +87,7 @@ class KeyRow:
     rate_limit=None,
     rate_window_seconds=None,
     expires_at=None,
+    replaced_by=None,
     last_used_at=None,
     created_at="2026-11-20T12:00:00Z",
     key="yttr_mzxw6ytboi3dgnbvgy3tqojqmfrggzdfmztwq2lknnwg23tpobyxe43u",
@@ -138,6 +160,36 @@ class TenantStore:
         row = await self._db.of(tenant_id).fetchrow(SQL.remake_key, tenant_id, key_id, hash_of(key), shown_prefix(key))
         return _key(row) if row else None
 
+    async def rotate(self, tenant_id: UUID, rotation: Rotation) -> tuple[KeyRow, str]:
+        """The key that takes another's place, and the hash of that other. Raises NoSuchKey, KeyIsOver.
+
+        Again with the same `new_id` it gives another key in the place of the new one, which nobody has seen.
+        """
+
+        async def work(connection: Connection) -> tuple[Record, str]:
+            old = await connection.fetchrow(SQL.key_to_rotate, tenant_id, rotation.id)
+            if old is None:
+                raise NoSuchKey
+            rotation.allowed(old["scopes"], old["rate_limit"], old["rate_window_seconds"])
+            key = (hash_of(rotation.key), shown_prefix(rotation.key))
+            if old["replaced_by"] == rotation.new_id:
+                made = await connection.fetchrow(SQL.remake_key, tenant_id, rotation.new_id, *key)
+            elif old["replaced_by"] is not None or old["expired"]:
+                raise KeyIsOver
+            else:
+                same = old["scopes"], old["rate_limit"], old["rate_window_seconds"], old["expires_at"]
+                values = (rotation.new_id, tenant_id, old["name"], *key, *same)
+                made = await connection.fetchrow(SQL.insert_key, *values)
+                await connection.execute(
+                    SQL.replace_key, tenant_id, rotation.id, rotation.new_id, rotation.overlap_seconds
+                )
+            if made is None:
+                raise KeyIsOver
+            return made, old["key_hash"]
+
+        row, old_hash = await self._db.of(tenant_id).run(work)
+        return _key(row), old_hash
+
     async def principal(self, key_hash: str) -> tuple[Principal, datetime | None] | None:
         """Who holds this key, and when it expires; None for unknown, expired and revoked keys."""
         row = await self._all.fetchrow(SQL.key_by_hash, key_hash)
@@ -189,6 +241,7 @@ def _key(row: Record) -> KeyRow:
         row["rate_limit"],
         row["rate_window_seconds"],
         row["expires_at"],
+        row["replaced_by"],
         row["last_used_at"],
         row["created_at"],
     )

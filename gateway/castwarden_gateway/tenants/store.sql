@@ -34,6 +34,15 @@ returning *
 update api_keys set key_hash = $3, key_prefix = $4 where tenant_id = $1 and id = $2 and revoked_at is null
 returning *
 
+-- name: key_to_rotate
+select *, expires_at <= now() as expired from api_keys where tenant_id = $1 and id = $2 and revoked_at is null
+for update
+
+-- name: replace_key
+-- $4 seconds that it works on
+update api_keys set expires_at = least(expires_at, now() + make_interval(secs => $4)), replaced_by = $3
+where tenant_id = $1 and id = $2
+
 -- name: key_by_hash
 select k.id as key_id, k.name as key_name, k.key_prefix, k.scopes, k.rate_limit, k.rate_window_seconds, k.expires_at,
     t.id, t.slug, t.name, t.namespace, t.max_monitors
@@ -41,7 +50,7 @@ from api_keys k join tenants t on t.id = k.tenant_id
 where k.key_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
 
 -- name: keys
-select id, name, key_prefix, scopes, rate_limit, rate_window_seconds, expires_at, last_used_at, created_at
+select id, name, key_prefix, scopes, rate_limit, rate_window_seconds, expires_at, replaced_by, last_used_at, created_at
 from api_keys
 where tenant_id = $1 and revoked_at is null and ($2::uuid is null or id < $2)
 order by id desc

@@ -22,7 +22,7 @@ from tests.integration.gateway.kube_double import KubeDouble
 from tests.plugins.databases import see_all
 
 KEPT = (
-    "select id, tenant_id, name, scopes, revoked_at from api_keys",
+    "select id, tenant_id, name, scopes, expires_at, replaced_by, revoked_at from api_keys",
     "select id, slug, namespace from tenants",
     "select id, url, description, enabled, secret from webhook_endpoints",
     "select id, endpoint_id from webhook_deliveries union select id, endpoint_id from webhook_dead",
@@ -144,6 +144,7 @@ CASES = [
     Case("POST", "/api/v1/webhooks/signing-key", 200, {"rotate": True}),
     Case("POST", "/api/v1/api_keys", 201, {"name": "app"}),
     Case("DELETE", "/api/v1/api_keys/{id}", 204, None, World.key),
+    Case("POST", "/api/v1/api_keys/{id}/rotate", 201, {}, World.key),
     Case("POST", "/api/v1/tenants", 201, {"slug": "acme"}),
 ]
 
@@ -199,6 +200,9 @@ async def test_the_secrets_told_after_a_crash_are_those_that_hold(
 
     key = await told_after_a_crash("/api/v1/api_keys", {"name": "app"})
     assert (await api.with_key(key["key"]).get("/api/v1/monitors")).status == 200
+    path = f"/api/v1/api_keys/{key['id']}/rotate"
+    rotated = await told_after_a_crash(path, {"overlap_seconds": 0})
+    assert (await api.with_key(rotated["key"]).get("/api/v1/monitors")).status == 200
     hook = await told_after_a_crash("/api/v1/webhooks/endpoints", {"url": "http://127.0.0.1:9/"})
     row = await connection.fetchrow("select tenant_id, secret from webhook_endpoints")
     assert row is not None

@@ -44,6 +44,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "Recover": {"since": "2020-01-01T00:00:00Z"},
     "SigningKeyRequest": {"rotate": True},
     "KeyCreate": {"name": MARK},
+    "KeyRotate": {},
     "TenantCreate": {"slug": "stolen"},
 }
 """By the name of the route's model."""

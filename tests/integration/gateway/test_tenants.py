@@ -40,7 +40,7 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
         ("POST", "/test", None),
         ("POST", "/recover", {"since": "2026-01-01T00:00:00Z"}),
     ],
-    "/api/v1/api_keys": [("DELETE", "", None)],
+    "/api/v1/api_keys": [("POST", "/rotate", {}), ("DELETE", "", None)],
 }
 """Everything that can be asked of one resource."""
 

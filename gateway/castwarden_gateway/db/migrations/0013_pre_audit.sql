@@ -20,3 +20,6 @@ create table audit_log (
 create index audit_log_by_age on audit_log (at);
 create index audit_log_unfinished on audit_log (id) where status is null;
 call wall_off('audit_log');
+
+-- The key that takes the place of this one, which works on until expires_at.
+alter table api_keys add column replaced_by uuid;
