@@ -36,9 +36,7 @@ def main() -> int:
         return run(_patiently(lambda: work(database.database_url, given.post)))
     if given.post or given.check:
         parser.error("--post and --check belong to migrate")
-    settings = GatewaySettings.load()
-    configure_logging("gateway", settings.log_level)
-    return run(serve(settings))
+    return run(serve(GatewaySettings.start("gateway")))
 
 
 async def _migrate(url: str, post: bool) -> int:

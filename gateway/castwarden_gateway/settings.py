@@ -5,9 +5,10 @@ import base64
 import binascii
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from castwarden_base.settings import Networks, Settings
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s?#@]+")
 
@@ -62,10 +63,23 @@ Origins = Annotated[tuple[str, ...], BeforeValidator(_read_origins)]
 SecretKeys = Annotated[tuple[bytes, ...], BeforeValidator(_read_keys), Field(min_length=1, repr=False)]
 
 
+def _read_url(value: str) -> str:
+    """Raises ValueError for what no driver of PostgreSQL takes. Says nothing of the value, which holds a password."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("must begin with postgresql://")
+    if "," not in parts.netloc:  # else several hosts, each with a port
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("has a port that is none") from None
+    return value
+
+
 class DatabaseSettings(Settings):
     """What a migration needs."""
 
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_read_url)] = Field(
         validation_alias=AliasChoices("DATABASE_URL", "DB_DSN"),
         description="PostgreSQL; DB_DSN is another name for it",
         repr=False,

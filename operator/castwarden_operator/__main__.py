@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from castwarden_base.health import HealthServer
-from castwarden_base.logs import configure_logging, get_logger
+from castwarden_base.logs import get_logger
 from castwarden_base.run import run
 from castwarden_base.tasks import Supervisor
 from castwarden_model.resources import Channel, DownloadJob, Monitor
@@ -124,9 +124,7 @@ def _stuck(queues: dict[str, WorkQueue[Ref]]) -> str | None:
 
 def main() -> int:
     """Entry point of `castwarden-operator`."""
-    settings = Settings.load()
-    configure_logging("operator", settings.log_level)
-    return run(operate(settings))
+    return run(operate(Settings.start("operator")))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import argparse
 from collections.abc import Coroutine
 from typing import Any
 
-from castwarden_base.logs import configure_logging
 from castwarden_base.run import run
 
 from .decoding import leave
@@ -31,9 +30,7 @@ def _role(name: str) -> Role:
 def _packed() -> Coroutine[Any, Any, int]:
     from .packed.role import run_packed
 
-    settings = PackedSettings.load()
-    configure_logging("worker-monitors", settings.log_level)
-    return run_packed(settings)
+    return run_packed(PackedSettings.start("worker-monitors"))
 
 
 def main() -> None:
@@ -43,8 +40,7 @@ def main() -> None:
     role = parser.parse_args().role
     if role == "monitors":
         leave(run(_packed()))
-    settings = WorkerSettings.load()
-    configure_logging(f"worker-{role}", settings.log_level)
+    settings = WorkerSettings.start(f"worker-{role}")
     leave(run(run_role(_role(role), settings, endless=role == "monitor")))
 
 

@@ -34,11 +34,16 @@ def test_a_field_is_read_from_the_file_that_its_variable_names(monkeypatch: pyte
     assert Sample.load().database_url.get_secret_value() == "postgresql://from-file"
 
 
-def test_the_variable_itself_wins_over_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_variable_and_its_file_together_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "url").write_text("from-file")
     monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
     monkeypatch.setenv("DATABASE_URL", "direct")
-    assert Sample.load().database_url.get_secret_value() == "direct"
+    with pytest.raises(SystemExit):
+        Sample.load()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "DATABASE_URL and DATABASE_URL_FILE are both set" in line
 
 
 def test_networks_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
