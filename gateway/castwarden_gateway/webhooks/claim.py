@@ -3,7 +3,7 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,6 +41,11 @@ class Claim:
     secret: bytes | None
     tenant_key: bytes | None
     event: StoredEvent | None
+    retry_waits: Sequence[float] | None = None
+    ordered: bool = False
+    headers: bytes | None = None
+    client_certificate: bytes | None = None
+    old_secrets: Sequence[bytes] = ()
     latest_start: float = math.inf
 
 
@@ -53,15 +58,18 @@ async def claim(
     most: int,
     grace_seconds: float,
     others: int | None = None,
+    turns: Mapping[UUID, int] | None = None,
 ) -> list[Claim]:
     """Leases up to `most` due deliveries to `owner`, each for its endpoint's timeout plus the grace.
 
     `free` names the endpoints that may take fewer than their usual number, and how many; `shares`
-    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named.
+    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named;
+    `turns`: what the ones may take that go by turns.
     """
     latest_start = time.monotonic() + grace_seconds
     busy, begun = (list(free), list(free.values())), (list(shares), list(shares.values()))
-    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds, others)
+    ours = list(turns or ()), list((turns or {}).values())
+    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds, others, *ours)
     return [_claim(row, latest_start) for row in rows]
 
 
@@ -101,9 +109,14 @@ def _claim(row: Record, latest_start: float) -> Claim:
         profile=row["profile"],
         payload=row["payload"],
         retry=row["retry"],
+        retry_waits=row["retry_waits"],
         timeout_seconds=row["timeout_seconds"],
-        max_in_flight=row["max_in_flight"],
+        max_in_flight=1 if row["ordered"] else row["max_in_flight"],
+        ordered=row["ordered"],
+        headers=row["headers"],
+        client_certificate=row["client_certificate"],
         secret=row["secret"],
+        old_secrets=row["old_secrets"],
         tenant_key=row["tenant_key"],
         event=event or None,
         latest_start=latest_start,

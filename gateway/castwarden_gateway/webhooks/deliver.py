@@ -18,22 +18,27 @@ async def attempt(client: Client, signer: Signer, claim: Claim) -> tuple[Answer,
     if claim.event is None:
         return Answer(ms=0, error="event_gone"), Verdict("dead")
     try:
-        secret = signer.secret_of(claim)
+        body, headers = signed(claim, claim.event, signer)
+        tls = signer.tls(claim)
     except UnreadableSecret as error:
         answer = Answer(ms=0, error="secret_unreadable", detail=str(error))
     else:
-        answer = await post(client, claim.url, *signed(claim, claim.event, secret), claim.timeout_seconds)
-    return answer, decide(claim.retry, claim.attempt + 1, answer.status, answer.retry_after)
+        answer = await post(client, claim.url, body, headers, claim.timeout_seconds, tls)
+    return answer, decide(
+        claim.retry, claim.attempt + 1, answer.status, answer.retry_after, custom=claim.retry_waits or ()
+    )
 
 
-def signed(claim: Claim, event: StoredEvent, secret: str) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of an attempt that begins now."""
+def signed(claim: Claim, event: StoredEvent, signer: Signer) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an attempt that begins now. Raises UnreadableSecret."""
     body = payloads.body(claim.payload, event)
     message = sign.Message(claim.event_id, claim.id, event.type, body)
+    secret, older = signer.secret_of(claim), signer.older(claim) if claim.old_secrets else ()
     return body, {
-        "Content-Type": "application/json",
+        **signer.extra_headers(claim),
+        "Content-Type": payloads.CONTENT_TYPES.get(claim.payload, "application/json"),
         "Accept-Encoding": "identity",
-        **sign.headers(claim.profile, secret, message, int(time.time())),
+        **sign.headers(claim.profile, secret, message, int(time.time()), older),
     }
 
 

@@ -8,24 +8,22 @@ delivery carries the same webhook-id.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-from castwarden_base.logs import get_logger
 from castwarden_base.retry import backoff
 from castwarden_base.tasks import Supervisor
 
-from castwarden_gateway.db import DRIVER_ERRORS, Connection, Database, DatabaseUnavailable
+from castwarden_gateway.db import Database
 from castwarden_gateway.db.listen import listen
 from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.webhooks import claim as claims
-from castwarden_gateway.webhooks import flush, maintain, metrics, store
+from castwarden_gateway.webhooks import flush, metrics
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.deliver import attempt, receiver_is_well
 from castwarden_gateway.webhooks.fanout import CHANNEL
@@ -35,9 +33,10 @@ from castwarden_gateway.webhooks.lanes import Shares
 from castwarden_gateway.webhooks.schedule import decide
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.signing import Signer
+from castwarden_gateway.webhooks.troubles import DATABASE_ERRORS, Troubles
+from castwarden_gateway.webhooks.turns import Turns
+from castwarden_gateway.webhooks.upkeep import Upkeep
 
-log = get_logger(__name__)
-_DATABASE_ERRORS = (*DRIVER_ERRORS, DatabaseUnavailable)
 _CLOSED_SECONDS = 2.0  # by then PostgreSQL knows that the endpoint is paused or disabled
 _UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -79,10 +78,11 @@ class DeliveryEngine:
         self._hungry: set[UUID] = set()  # endpoints and tenants that got as much as they could: there may be more
         self._full = False  # the last look was cut short by max_in_flight
         self._unsure = False  # a claim may have been committed whose answer we did not get
-        self._troubled: set[str] = set()
+        self._troubles = Troubles()
+        self._turns = Turns(self._owner, self._options.lease_grace_seconds, self._options.poll_seconds)
+        self._upkeep = Upkeep(database, signer.keyring, self._troubles, self._options.retention_days)
         self._stopping = False
         self._wake = asyncio.Event()
-        self._tidied = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._tasks = Supervisor()
@@ -93,8 +93,8 @@ class DeliveryEngine:
         self._tasks.start("webhook-claim", self._claim_forever())
         self._tasks.start("webhook-flush", self._flush_forever())
         self._tasks.start("webhook-listen", self._listen_forever())
-        self._tasks.start("webhook-tidy", self._every(self._options.tidy_seconds, "tidy", self._tidy))
-        self._tasks.start("webhook-gauges", self._every(self._options.gauge_seconds, "gauges", self._gauge))
+        self._tasks.start("webhook-forget", self._forget_forever())
+        self._upkeep.start(self._tasks, self._options.tidy_seconds, self._options.gauge_seconds)
 
     async def stop(self) -> None:
         """Claims no more, lets attempts under way end, writes what came of them, gives the rest back."""
@@ -111,8 +111,9 @@ class DeliveryEngine:
             while batch := self._buffer.oldest():
                 await self._write(batch)
             await self._database.retry(lambda connection: claims.release(connection, self._owner, ()))
-        except _DATABASE_ERRORS as error:
-            log.warning("webhook_results_left_behind", results=len(self._buffer), error=str(error))
+            await self._database.retry(self._turns.end)
+        except DATABASE_ERRORS as error:
+            self._troubles.failed("stop", error, left_behind=str(len(self._buffer)))
 
     def failure(self) -> str | None:
         """Why the engine no longer works, as a health reason."""
@@ -121,7 +122,7 @@ class DeliveryEngine:
     # Claiming
 
     async def _claim_forever(self) -> None:
-        await self._tidied.wait()
+        await self._upkeep.tidied.wait()
         pauses = backoff(0.1, cap=2.0)
         while True:
             try:
@@ -129,10 +130,10 @@ class DeliveryEngine:
                     if not self._stopping:
                         await self._claim_once()
                 pauses = backoff(0.1, cap=2.0)
-                self._troubled.discard("claim")
-            except _DATABASE_ERRORS as error:
+                self._troubles.over("claim")
+            except DATABASE_ERRORS as error:
                 self._unsure = True
-                self._trouble("claim", error)
+                self._troubles.tell("claim", error)
                 await asyncio.sleep(next(pauses))
                 continue
             began = time.monotonic()
@@ -141,7 +142,7 @@ class DeliveryEngine:
 
     async def _woken(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.poll_seconds):
+            async with asyncio.timeout(min(self._options.poll_seconds, self._turns.look_seconds)):
                 await self._wake.wait()
 
     async def _claim_once(self) -> None:
@@ -157,8 +158,8 @@ class DeliveryEngine:
             if self._unsure:
                 await claims.release(connection, self._owner, self._held)
                 self._unsure = False
-            grace = self._options.lease_grace_seconds
-            found = await claims.claim(connection, self._owner, free, shares, share, most, grace, others)
+            grace, ours = self._options.lease_grace_seconds, await self._turns.take(connection, free)
+            found = await claims.claim(connection, self._owner, free, shares, share, most, grace, others, ours)
         taken = Counter(claim.endpoint_id for claim in found)
         limits = {claim.endpoint_id: claim.max_in_flight for claim in found}
         self._hungry |= {id_ for id_, count in taken.items() if count >= free.get(id_, limits[id_])}
@@ -215,7 +216,7 @@ class DeliveryEngine:
             answer, verdict = await attempt(self._client, self._signer, claim)
             well = receiver_is_well(answer)
         except Exception as error:  # noqa: BLE001 - the supervisor of one delivery: logs, counts, and it is tried again
-            self._failed("deliver", error)
+            self._troubles.failed("deliver", error)
             answer = Answer(ms=0, error="internal", detail=type(error).__name__)
             verdict = decide("standard", claim.attempt + 1, None)
         finally:
@@ -224,6 +225,8 @@ class DeliveryEngine:
             self._shares.give_back(claim.tenant_id)
         if verdict.disable or verdict.pause:
             self._hand.close(claim.endpoint_id, _CLOSED_SECONDS)
+        if claim.ordered and verdict.outcome == "failed":
+            self._give_back(self._hand.drop(claim.endpoint_id))  # nothing gets ahead of it
         self._buffer.put(Result(claim, at, answer, verdict, rest))
         metrics.DELIVERIES.labels(verdict.outcome, metrics.status_class(answer.status)).inc()
         metrics.SECONDS.observe(answer.ms / 1000)
@@ -243,10 +246,10 @@ class DeliveryEngine:
             while True:
                 try:
                     await self._write(batch)
-                    self._troubled.discard("flush")
+                    self._troubles.over("flush")
                     break
-                except _DATABASE_ERRORS as error:
-                    self._trouble("flush", error)
+                except DATABASE_ERRORS as error:
+                    self._troubles.tell("flush", error)
                     await asyncio.sleep(next(pauses))
 
     async def _write(self, batch: list[Result]) -> None:
@@ -258,7 +261,7 @@ class DeliveryEngine:
                 await self._write_singly(batch)
         self._buffer.written(len(batch))
         self._held.difference_update(result.claim.id for result in batch)
-        if self._full:
+        if self._full or any(result.claim.ordered for result in batch):  # what comes after them is due now
             self._wake.set()
 
     async def _write_singly(self, batch: list[Result]) -> None:
@@ -267,7 +270,7 @@ class DeliveryEngine:
             try:
                 await self._database.run(partial(flush.write, owner=self._owner, results=[result]))
             except _UNWRITABLE as error:
-                self._failed("result", error, delivery=str(result.claim.id))
+                self._troubles.failed("result", error, delivery=str(result.claim.id))
 
     # Around it
 
@@ -277,52 +280,16 @@ class DeliveryEngine:
             try:
                 await listen(self._database, CHANNEL, self._heard, self._wake.set)
                 pauses = backoff(0.1, cap=2.0)
-            except _DATABASE_ERRORS as error:
-                self._trouble("listen", error)
+            except DATABASE_ERRORS as error:
+                self._troubles.tell("listen", error)
             await asyncio.sleep(next(pauses))
 
     def _heard(self) -> None:
         """From now on calls are heard. What was missed before is found by the next look."""
-        self._troubled.discard("listen")
+        self._troubles.over("listen")
         self._wake.set()
 
-    async def _every(self, seconds: float, part: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _forget_forever(self) -> None:
         while True:
-            pause = seconds
-            try:
-                await work()
-                self._troubled.discard(part)
-            except _DATABASE_ERRORS as error:
-                self._trouble(part, error)
-                pause = min(seconds, 1.0)
-            await asyncio.sleep(pause)
-
-    async def _tidy(self) -> None:
-        async def work(connection: Connection) -> None:
-            await maintain.tidy(connection, self._options.retention_days)
-            await store.reseal(connection, self._signer.keyring)
-
-        try:
-            await self._database.run(work)
-        finally:
-            self._tidied.set()  # without its partition, a day's attempts go to the default one
-
-    async def _gauge(self) -> None:
-        self._hand.forget()
-        row = await self._database.fetchrow(maintain.SQL.queue)
-        if row is not None:
-            metrics.DUE.set(row["due"])
-            metrics.HELD.set(row["held"])
-            metrics.OLDEST_DUE_SECONDS.set(row["oldest_seconds"])
-
-    def _trouble(self, part: str, error: Exception) -> None:
-        """A part that will try again: says so once until it works again."""
-        if part in self._troubled:
-            metrics.ENGINE_ERRORS.labels(part).inc()
-            return
-        self._troubled.add(part)
-        self._failed(part, error)
-
-    def _failed(self, part: str, error: Exception, **context: str) -> None:
-        metrics.ENGINE_ERRORS.labels(part).inc()
-        log.warning("webhook_engine_trouble", part=part, error=f"{type(error).__name__}: {error}", **context)
+            self._hand.forget()
+            await asyncio.sleep(self._options.gauge_seconds)

@@ -2,13 +2,15 @@
 """Turns events into deliveries, in the transaction that records the events, and wakes the engines once it commits."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from asyncpg import Record
 from castwarden_base.ids import uuid7
 from castwarden_model.events import Event
 
 from castwarden_gateway.db import Connection, call, statements
+from castwarden_gateway.webhooks import conditions
 from castwarden_gateway.webhooks.filters import matches, patterns_for
 
 SQL = statements(__file__)
@@ -39,16 +41,32 @@ async def fan_out(connection: Connection, events: Sequence[Recorded]) -> int:
         (recorded.tenant_id, uuid7(), recorded.event.id, row["id"])
         for recorded in events
         for row in rows
-        if row["tenant_id"] == recorded.tenant_id and wants(row["events"], row["resource_uid"], recorded.event)
+        if row["tenant_id"] == recorded.tenant_id and wants(row, recorded.event)
     ]
     if pairs:
         await enqueue(connection, pairs)
     return len(pairs)
 
 
-def wants(filters: Sequence[str], resource_uid: str | None, event: Event) -> bool:
-    """Whether an endpoint with these filters, bound to this resource or to none, gets the event."""
-    return (resource_uid is None or resource_uid == event.subject.uid) and matches(filters, event.type)
+def wants(endpoint: Record, event: Event) -> bool:
+    """Whether an endpoint (a row of `interested`), bound to one resource or to none, gets the event."""
+    bound_to, labels, condition = endpoint["resource_uid"], endpoint["labels"], endpoint["filter"]
+    return (
+        (bound_to is None or bound_to == event.subject.uid)
+        and matches(endpoint["events"], event.type)
+        and all(event.metadata.get(name) == value for name, value in labels.items())
+        and (not condition or conditions.matches(condition, _seen(event)))
+    )
+
+
+def _seen(event: Event) -> dict[str, Any]:
+    """What a condition can look at."""
+    return {
+        "type": event.type,
+        "subject": event.subject.model_dump(),
+        "data": event.data,
+        "metadata": event.metadata,
+    }
 
 
 async def enqueue(connection: Connection, deliveries: Sequence[tuple[UUID, UUID, UUID, UUID]]) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from castwarden_gateway.db import Connection, statements
 from castwarden_gateway.webhooks import maintain
 from castwarden_gateway.webhooks.claim import Claim
+from castwarden_gateway.webhooks.deliver import receiver_is_well
 from castwarden_gateway.webhooks.schedule import Verdict
 from castwarden_gateway.webhooks.send import Answer
 
@@ -109,15 +110,37 @@ async def _pause(connection: Connection, results: Sequence[Result]) -> None:
 
 
 async def _note_failures(connection: Connection, results: Sequence[Result]) -> None:
-    """The last failure of each endpoint, and its rest, so that a person can see them."""
-    last = {r.claim.endpoint_id: r for r in results if r.answer.error is not None}
-    if not last:
-        return
-    ordered = [last[endpoint_id] for endpoint_id in sorted(last)]
-    await connection.execute(
-        SQL.note_failures,
-        [r.claim.endpoint_id for r in ordered],
-        [r.answer.error for r in ordered],
-        [r.at for r in ordered],
-        [r.rest for r in ordered],
-    )
+    """The last failure of each endpoint, its rest, and since when it has done nothing but fail."""
+    spells: dict[UUID, _Spell] = {}
+    for result in results:
+        spells.setdefault(result.claim.endpoint_id, _Spell()).add(result)
+    ordered = [(id_, spell, spell.last) for id_, spell in sorted(spells.items()) if spell.last is not None]
+    if ordered:
+        await connection.execute(
+            SQL.note_failures,
+            [id_ for id_, _, _ in ordered],
+            [last.answer.error for _, _, last in ordered],
+            [last.at for _, _, last in ordered],
+            [last.rest for _, _, last in ordered],
+            [spell.since for _, spell, _ in ordered],
+            [spell.succeeded for _, spell, _ in ordered],
+        )
+    if well := sorted(id_ for id_, spell in spells.items() if spell.last is None):
+        await connection.execute(SQL.note_successes, well)
+
+
+@dataclass(slots=True)
+class _Spell:
+    """One endpoint's results in a batch. `since`: the first failure of the receiver after the last success."""
+
+    last: Result | None = None
+    since: datetime | None = None
+    succeeded: bool = False
+
+    def add(self, result: Result) -> None:
+        if result.answer.error is None:
+            self.since, self.succeeded = None, True
+            return
+        self.last = result
+        if self.since is None and receiver_is_well(result.answer) is not None:
+            self.since = result.at

@@ -40,12 +40,19 @@ from unnest($1::uuid[], $2::float8[]) as asked (id, seconds)
 where e.id = asked.id
 
 -- name: note_failures
--- $1 endpoints, $2 what went wrong last, $3 when, $4 seconds of rest
+-- $1 endpoints, $2 what went wrong last, $3 when, $4 seconds of rest, $5 the first failure that says something of the
+-- receiver (or null), $6 whether a success came before that
 update webhook_endpoints e
 set last_error = failed.error, last_error_at = failed.at,
-    resting_until = case when failed.rest > 0 then now() + make_interval(secs => failed.rest) end
-from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::float8[]) as failed (id, error, at, rest)
+    resting_until = case when failed.rest > 0 then now() + make_interval(secs => failed.rest) end,
+    failing_since = case when failed.anew then failed.since else coalesce(e.failing_since, failed.since) end
+from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::float8[], $5::timestamptz[], $6::bool[])
+    as failed (id, error, at, rest, since, anew)
 where e.id = failed.id
+
+-- name: note_successes
+-- The endpoints $1 work again.
+update webhook_endpoints set failing_since = null where id = any ($1::uuid[]) and failing_since is not null
 
 -- name: disable
 update webhook_endpoints set enabled = false, disabled_reason = $2, updated_at = now()

@@ -81,6 +81,11 @@ class Hand:
         endpoint = self._endpoints[endpoint_id]
         if not endpoint.waiting or not self._lanes.is_shut(endpoint_id):
             return []
+        return self.drop(endpoint_id)
+
+    def drop(self, endpoint_id: UUID) -> list[Claim]:
+        """All that waits here goes back to the queue."""
+        endpoint = self._endpoints[endpoint_id]
         waiting, endpoint.waiting = list(endpoint.waiting), deque()
         return waiting
 

@@ -27,6 +27,9 @@ on conflict do nothing
 delete from webhook_endpoints e
 where e.retired_at is not null and not exists (select from webhook_deliveries d where d.endpoint_id = e.id)
 
+-- name: drop_turns
+delete from webhook_turns t where not exists (select from webhook_endpoints e where e.id = t.endpoint_id)
+
 -- name: drop_old_dead
 delete from webhook_dead d
 where d.died_at < now() - make_interval(days => $1)
@@ -48,11 +51,12 @@ select exists (
 delete from webhook_attempts_other where at < now() - make_interval(days => $1)
 
 -- name: queue
--- What waits for us. What waits for a receiver that rests or is paused is no backlog of ours, and counted apart.
+-- What waits for us. What waits for an endpoint that rests or is paused is no backlog of ours, and counted apart.
 select count(*) filter (where not held) as due, count(*) filter (where held) as held,
        coalesce(extract(epoch from now() - min(due_at) filter (where not held)), 0)::float8 as oldest_seconds
 from (
-    select d.due_at, coalesce(greatest(e.paused_until, e.resting_until) > now(), false) as held
+    select d.due_at, coalesce(greatest(e.paused_until, e.resting_until) > now(), false)
+           or (e.held_since is not null and coalesce(e.held_until > now(), true)) as held
     from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
     where d.due_at <= now()
 ) due

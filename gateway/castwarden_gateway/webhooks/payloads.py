@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
 
-Payload = Literal["castwarden", "stream-tracker", "yt-tracker"]
+Payload = Literal["castwarden", "cloudevents", "stream-tracker", "yt-tracker"]
+CONTENT_TYPES: Mapping[Payload, str] = {"cloudevents": "application/cloudevents+json"}  # else application/json
 
 _VIDEO_FIELDS = ("video_id", "youtube_id", "title", "published_at")
 
@@ -47,6 +49,23 @@ def _castwarden(event: StoredEvent) -> Mapping[str, Any]:
     }
 
 
+def _cloudevents(event: StoredEvent) -> Mapping[str, Any]:
+    """CloudEvents 1.0 in structured mode. `source` and `id` together are one event's. No attribute is ever empty."""
+    where = "/".join(quote(part or "-", safe="") for part in (event.namespace, event.kind, event.uid))
+    found = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": f"/castwarden/{where}",
+        "type": f"dev.castwarden.{event.type}",
+        "subject": event.name,
+        "time": event.occurred_at,
+        "datacontenttype": "application/json",
+        "data": event.data,
+        "castwardenmetadata": orjson.dumps(event.metadata).decode() if event.metadata else "",
+    }
+    return {name: value for name, value in found.items() if value != ""}
+
+
 def _stream_tracker(event: StoredEvent) -> Mapping[str, Any]:
     """The Stream Tracker's envelope; it leaves empty metadata out."""
     envelope = {
@@ -68,6 +87,7 @@ def _yt_tracker(event: StoredEvent) -> Mapping[str, Any]:
 
 _SHAPES: Mapping[Payload, Callable[[StoredEvent], Mapping[str, Any]]] = {
     "castwarden": _castwarden,
+    "cloudevents": _cloudevents,
     "stream-tracker": _stream_tracker,
     "yt-tracker": _yt_tracker,
 }

@@ -15,15 +15,11 @@ from castwarden_gateway.http.cursors import PageQuery, decode, encode, page
 from castwarden_gateway.http.problems import InvalidRequest, NotFound, PreconditionFailed
 from castwarden_gateway.http.routes import Reply, Request, Routes, created, no_content
 from castwarden_gateway.tenants.principal import Principal
-from castwarden_gateway.webhooks.models import (
+from castwarden_gateway.webhooks.delivery_models import (
     AttemptView,
     DeliveryDetail,
     DeliveryQuery,
     DeliveryView,
-    EndpointCreate,
-    EndpointCreated,
-    EndpointPatch,
-    EndpointView,
     EventTypeView,
     PingResult,
     Recover,
@@ -32,6 +28,7 @@ from castwarden_gateway.webhooks.models import (
     SigningKeyShown,
     SigningKeyView,
 )
+from castwarden_gateway.webhooks.models import EndpointCreate, EndpointCreated, EndpointPatch, EndpointView
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.service import (
     EndpointIsBound,
@@ -197,10 +194,19 @@ def _cursor(row: Record) -> str:
 
 
 def _endpoint(row: Record) -> EndpointView:
-    values = {name: row[name] for name in EndpointView.model_fields}
-    if values["resting_until"] is not None and values["resting_until"] <= datetime.now(UTC):
+    values = {name: row[name] for name in EndpointView.model_fields if name in row}
+    now = datetime.now(UTC)
+    if row["resting_until"] is not None and row["resting_until"] <= now:
         values["resting_until"] = None
-    return EndpointView.model_validate(values)
+    if row["held_until"] is not None and row["held_until"] <= now:
+        values["held_since"] = values["held_until"] = None
+    return EndpointView.model_validate(
+        {
+            **values,
+            "signature": "v1a" if row["public_key"] else "v1",
+            "client_certificate": row["certificate_info"],
+        }
+    )
 
 
 def _delivery(row: Record) -> DeliveryView:

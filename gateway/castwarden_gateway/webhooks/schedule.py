@@ -2,14 +2,14 @@
 """What becomes of a delivery after an attempt: done, tried again after a wait, or dead. Pure."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
 Outcome = Literal["sent", "failed", "dead"]
-Policy = Literal["standard", "seed"]
+Policy = Literal["standard", "seed", "custom"]
 
 _MINUTE, _HOUR = 60.0, 3600.0
 
@@ -57,17 +57,18 @@ def decide(
     status: int | None,
     retry_after: float | None = None,
     spread: Callable[[], float] = jitter,
+    custom: Sequence[float] = (),
 ) -> Verdict:
     """The verdict on the `attempt`-th attempt (the first is 1), which was answered with `status` (None: no answer).
 
-    Only 2xx succeeds; a redirect is a failure. 410 ends the delivery and the endpoint.
+    `custom`: the waits of that policy. Only 2xx succeeds; a redirect is a failure. 410 ends delivery and endpoint.
     """
     if status is not None and 200 <= status < 300:
         return Verdict("sent")
     if status == GONE:
         return Verdict("dead", disable=True)
     pause = min(retry_after if retry_after is not None else _THROTTLED, _MAX_PAUSE) if status in _THROTTLING else 0.0
-    waits = WAITS[policy]
+    waits = WAITS.get(policy, custom)
     if attempt > len(waits):
         return Verdict("dead", pause=pause)
     wait = max(waits[attempt - 1] * spread(), min(retry_after or 0.0, _MAX_WAIT))

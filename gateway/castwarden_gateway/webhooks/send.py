@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One HTTP attempt: bounded in time and in what is read, never redirected, every failure named. Touches no database."""
 
+import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,10 +36,17 @@ def delivery_client(allow: Iterable[Network], sockets: int, resolver: AbstractRe
     return Client(allow, sockets=sockets, connect_seconds=_CONNECT_SECONDS, resolver=resolver)
 
 
-async def post(client: Client, url: str, body: bytes, headers: dict[str, str], timeout_seconds: float) -> Answer:
+async def post(
+    client: Client,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    timeout_seconds: float,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """POSTs once. `timeout_seconds` bounds all of it; once a status has come, a body that drips on changes nothing."""
     started = time.perf_counter()
-    outcome = await client.post(url, body, headers, timeout_seconds)
+    outcome = await client.post(url, body, headers, timeout_seconds, tls)
     ms = round((time.perf_counter() - started) * 1000)
     if outcome.status is None:
         return Answer(ms=ms, error=outcome.error, detail=_clean(outcome.detail or "", _DETAIL_LIMIT) or None)

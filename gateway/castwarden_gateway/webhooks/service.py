@@ -16,13 +16,13 @@ from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound
 from castwarden_gateway.outbound.client import Client
-from castwarden_gateway.webhooks import store
+from castwarden_gateway.webhooks import checks, store
 from castwarden_gateway.webhooks.claim import Claim
+from castwarden_gateway.webhooks.columns import already, columns
 from castwarden_gateway.webhooks.deliver import attempt
 from castwarden_gateway.webhooks.models import EndpointCreate, EndpointPatch
 from castwarden_gateway.webhooks.payloads import StoredEvent
 from castwarden_gateway.webhooks.send import Answer
-from castwarden_gateway.webhooks.sign import new_secret
 from castwarden_gateway.webhooks.signing import Signer
 
 PING = "webhook.ping"
@@ -61,14 +61,16 @@ class Webhooks:
             refused = FieldError(str(error), pointer)
             raise InvalidRequest("The URL cannot be used; see errors.", errors=[refused]) from error
 
-    async def create(self, tenant_id: UUID, wanted: EndpointCreate, operation: Operation) -> tuple[Record, str]:
-        """The row and the secret, which is never told again."""
+    async def create(self, tenant_id: UUID, wanted: EndpointCreate, operation: Operation) -> tuple[Record, str | None]:
+        """The row and the secret, which is never told again; v1a has none to tell."""
+        values = wanted.model_dump()
         self.check(wanted.url)
-        sealed, values = self._signer.seal(new_secret(), tenant_id), wanted.model_dump()
+        checks.check(values)
+        key, row_values = self._signer.new_key(wanted.signature, tenant_id), columns(values, self._signer, tenant_id)
         row = await self._database.of(tenant_id).retry(
-            lambda connection: store.insert_endpoint(connection, tenant_id, operation.id, sealed, values)
+            lambda connection: store.insert_endpoint(connection, tenant_id, operation.id, key, row_values)
         )
-        return row, self._signer.keyring.open(row["secret"], tenant_id.bytes)  # of the run that inserted it
+        return row, self._signer.shown(row)  # of the run that inserted it
 
     async def endpoints(self, tenant_id: UUID, before: UUID | None, limit: int) -> list[Record]:
         return await self._database.of(tenant_id).retry(
@@ -83,17 +85,19 @@ class Webhooks:
     async def update(
         self, tenant_id: UUID, id_: UUID, patch: EndpointPatch, if_match: IfMatch, operation: Operation
     ) -> Record:
-        changes = patch.model_dump(exclude_none=True)
+        changes = patch.changes()
         if "url" in changes:
             self.check(changes["url"])
             await self._refuse_bound(tenant_id, id_, "Change webhookUrl of the Monitor instead.")
 
         async def work(connection: Connection) -> Record:
             found = _found(await store.lock_endpoint(connection, tenant_id, id_))
-            if operation.resumed and all(found[name] == value for name, value in changes.items()):
+            checks.check(changes, public_key=found["public_key"])
+            if operation.resumed and already(found, changes, self._signer):
                 return found  # by the run before
             if_match.require(version_of(found))
-            return _found(await store.update_endpoint(connection, tenant_id, id_, changes))
+            wanted = columns(changes, self._signer, tenant_id)
+            return _found(await store.update_endpoint(connection, tenant_id, id_, wanted))
 
         return await self._database.of(tenant_id).run(work)
 
@@ -235,4 +239,6 @@ def _ping(tenant_id: UUID, endpoint: Record, key: Record | None, id_: UUID) -> C
         secret=endpoint["secret"],
         tenant_key=key["secret"] if key else None,
         event=event,
+        headers=endpoint["headers"],
+        client_certificate=endpoint["client_certificate"],
     )

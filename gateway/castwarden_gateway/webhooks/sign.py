@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signature headers of a delivery. Standard Webhooks headers are always there; a profile adds a seed's own. Pure.
 
-Specification: standard-webhooks/standard-webhooks spec/standard-webhooks.md, "v1" (HMAC-SHA256).
+Specification: standard-webhooks/standard-webhooks spec/standard-webhooks.md, "v1" (HMAC-SHA256), "v1a" (ed25519).
 """
 
 import base64
@@ -9,13 +9,18 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 Profile = Literal["standard", "body-sha256", "timestamped"]
+Signature = Literal["v1", "v1a"]
 
 _PREFIX = "whsec_"
+_PRIVATE, _PUBLIC = "whsk_", "whpk_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +38,25 @@ def new_secret() -> str:
     return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def headers(profile: Profile, secret: str, message: Message, timestamp: int) -> dict[str, str]:
+def new_private_key() -> tuple[str, str]:
+    """For v1a: what signs and stays here, and the public key that the receiver verifies with."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    return _PRIVATE + base64.b64encode(key.private_bytes_raw()).decode(), _PUBLIC + base64.b64encode(public).decode()
+
+
+def headers(
+    profile: Profile, secret: str, message: Message, timestamp: int, older: Sequence[str] = ()
+) -> dict[str, str]:
     """All signature headers for one attempt at `timestamp` (Unix seconds).
 
     The two older schemes take the secret as the text that the user was shown, the standard one its decoded bytes.
+    `older` secrets, which are being replaced, sign beside it where a header can carry more than one signature.
     """
     signed = {
         "webhook-id": str(message.event_id),
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": _standard(secret, message, timestamp),
+        "webhook-signature": " ".join([_standard(one, message, timestamp) for one in (secret, *older)]),
     }
     if profile == "body-sha256":
         signed["X-Webhook-Signature"] = "sha256=" + _hex(secret, message.body)
@@ -66,6 +81,9 @@ def standard_key(secret: str) -> bytes:
 
 def _standard(secret: str, message: Message, timestamp: int) -> str:
     signed = f"{message.event_id}.{timestamp}.".encode() + message.body
+    if secret.startswith(_PRIVATE):
+        key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret.removeprefix(_PRIVATE)))
+        return "v1a," + base64.b64encode(key.sign(signed)).decode()
     digest = hmac.digest(standard_key(secret), signed, hashlib.sha256)
     return "v1," + base64.b64encode(digest).decode()
 

@@ -8,50 +8,25 @@ from uuid import UUID
 
 from asyncpg import Record
 from castwarden_base.ids import uuid7
-from castwarden_base.logs import get_logger
 
 from castwarden_gateway.db import Connection, statements
-from castwarden_gateway.webhooks import maintain
+from castwarden_gateway.webhooks import maintain, turns
 from castwarden_gateway.webhooks.fanout import CHANNEL, enqueue
-from castwarden_gateway.webhooks.secrets import Keyring, UnreadableSecret
+from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.sign import new_secret
+from castwarden_gateway.webhooks.signing import SigningKey
 
 SQL = statements(__file__)
-log = get_logger(__name__)
 STATES = ("pending", "sent", "failed", "dead")
 _BOUND_TIMEOUT_SECONDS = 15.0
 _BOUND_IN_FLIGHT = 8
-_CHANGEABLE = (
-    "url",
-    "events",
-    "description",
-    "profile",
-    "payload",
-    "retry",
-    "timeout_seconds",
-    "max_in_flight",
-    "enabled",
-)
 
 
 async def insert_endpoint(
-    connection: Connection, tenant_id: UUID, id_: UUID, sealed_secret: bytes, values: Mapping[str, Any]
+    connection: Connection, tenant_id: UUID, id_: UUID, key: SigningKey, columns: Mapping[str, Any]
 ) -> Record:
-    """The new row. Doing it again under the same id changes nothing."""
-    row = await connection.fetchrow(
-        SQL.insert_endpoint,
-        id_,
-        tenant_id,
-        values["url"],
-        values["events"],
-        values["description"],
-        values["profile"],
-        values["payload"],
-        values["retry"],
-        values["timeout_seconds"],
-        values["max_in_flight"],
-        sealed_secret,
-    )
+    """The new row, given its options by column. Doing it again under the same id changes nothing."""
+    row = await connection.fetchrow(SQL.insert_endpoint, id_, tenant_id, key.sealed, key.public, columns)
     assert row is not None  # noqa: S101 - an upsert without a condition returns its row
     return row
 
@@ -71,13 +46,14 @@ async def endpoints(connection: Connection, tenant_id: UUID, before: UUID | None
 
 
 async def update_endpoint(
-    connection: Connection, tenant_id: UUID, id_: UUID, changes: Mapping[str, Any]
+    connection: Connection, tenant_id: UUID, id_: UUID, columns: Mapping[str, Any]
 ) -> Record | None:
-    """Changes what is given. Disabling parks what waits."""
-    values = [changes.get(name) for name in _CHANGEABLE]
-    row = await connection.fetchrow(SQL.update_endpoint, tenant_id, id_, *values)
+    """Changes what is given. Disabling parks what waits; what waits for one that is ordered now gets its place."""
+    row = await connection.fetchrow(SQL.update_endpoint, tenant_id, id_, columns)
     if row is not None and not row["enabled"]:
         await maintain.bury(connection, [id_])
+    if columns.get("ordered"):
+        await connection.execute(turns.SQL.place, id_)
     return row
 
 
@@ -126,20 +102,6 @@ async def replace_signing_key(connection: Connection, keyring: Keyring, tenant_i
     row = await connection.fetchrow(SQL.replace_signing_key, tenant_id, keyring.seal(new_secret(), tenant_id.bytes))
     assert row is not None  # noqa: S101 - an upsert without a condition returns its row
     return row
-
-
-async def reseal(connection: Connection, keyring: Keyring) -> None:
-    """Seals with the newest key what an older one sealed. What no key opens stays, for the key may come back."""
-    for row in await connection.fetch(SQL.sealed_secrets):
-        if keyring.is_current(row["secret"]):
-            continue
-        try:
-            secret = keyring.open(row["secret"], row["tenant_id"].bytes)
-        except UnreadableSecret as error:
-            log.error("webhook_secret_unreadable", what=row["what"], id=str(row["id"]), error=str(error))
-            continue
-        statement = SQL.reseal_endpoint if row["what"] == "endpoint" else SQL.reseal_tenant
-        await connection.execute(statement, row["id"], keyring.seal(secret, row["tenant_id"].bytes), row["secret"])
 
 
 async def deliveries(

@@ -1,7 +1,12 @@
 -- name: insert_endpoint
-insert into webhook_endpoints (id, tenant_id, url, events, description, profile, payload, retry, timeout_seconds,
-                               max_in_flight, secret)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+-- $3 the sealed secret, $4 the public key of one that signs with ed25519, $5 the other columns
+insert into webhook_endpoints (
+    id, tenant_id, secret, public_key, url, events, labels, filter, description, profile, payload, headers, header_names,
+    client_certificate, certificate_info, retry, retry_waits, timeout_seconds, max_in_flight, rate_per_second, ordered
+)
+select $1, $2, $3, $4, url, events, labels, filter, description, profile, payload, headers, header_names,
+       client_certificate, certificate_info, retry, retry_waits, timeout_seconds, max_in_flight, rate_per_second, ordered
+from jsonb_populate_record(null::webhook_endpoints, $5)
 on conflict (id) do update set url = excluded.url
 returning *
 
@@ -17,20 +22,27 @@ where tenant_id = $1 and retired_at is null and ($2::uuid is null or id < $2)
 order by id desc limit $3
 
 -- name: update_endpoint
--- Absent values stay. Enabling forgets why it was disabled and any rest; another URL has not failed yet.
-update webhook_endpoints
-set url = coalesce($3, url), events = coalesce($4, events), description = coalesce($5, description),
-    profile = coalesce($6, profile), payload = coalesce($7, payload), retry = coalesce($8, retry),
-    timeout_seconds = coalesce($9, timeout_seconds), max_in_flight = coalesce($10, max_in_flight),
-    enabled = coalesce($11, enabled),
-    disabled_reason = case coalesce($11, enabled) when true then null else coalesce(disabled_reason, 'by request') end,
-    paused_until = case when $11 then null else paused_until end,
-    resting_until = case when $11 or url <> $3 then null else resting_until end,
-    last_error = case when $11 or url <> $3 then null else last_error end,
-    last_error_at = case when $11 or url <> $3 then null else last_error_at end,
+-- $3 columns; what is absent stays. Enabling forgets why it was disabled and any rest; another URL has not failed yet.
+update webhook_endpoints e
+set url = n.url, events = n.events, labels = n.labels, filter = n.filter, description = n.description,
+    profile = n.profile, payload = n.payload, headers = n.headers, header_names = n.header_names,
+    client_certificate = n.client_certificate, certificate_info = n.certificate_info, retry = n.retry,
+    retry_waits = n.retry_waits, timeout_seconds = n.timeout_seconds, max_in_flight = n.max_in_flight,
+    rate_per_second = n.rate_per_second, ordered = n.ordered, enabled = n.enabled,
+    disabled_reason = case when n.enabled then null else coalesce(e.disabled_reason, 'by request') end,
+    paused_until = case when $3::jsonb @> '{"enabled": true}' then null else e.paused_until end,
+    resting_until = case when n.anew then null else e.resting_until end,
+    failing_since = case when n.anew then null else e.failing_since end,
+    last_error = case when n.anew then null else e.last_error end,
+    last_error_at = case when n.anew then null else e.last_error_at end,
     updated_at = now()
-where tenant_id = $1 and id = $2 and retired_at is null
-returning *
+from (
+    select changed.*, changed.url <> o.url or $3::jsonb @> '{"enabled": true}' as anew
+    from webhook_endpoints o cross join lateral jsonb_populate_record(o, $3::jsonb) changed
+    where o.tenant_id = $1 and o.id = $2 and o.retired_at is null
+) n
+where e.id = n.id
+returning e.*
 
 -- name: delete_endpoint
 with gone as (
@@ -39,6 +51,8 @@ with gone as (
     delete from webhook_deliveries d using gone where d.endpoint_id = gone.id
 ), dead as (
     delete from webhook_dead d using gone where d.endpoint_id = gone.id
+), turn as (
+    delete from webhook_turns t using gone where t.endpoint_id = gone.id
 )
 select id from gone
 
@@ -49,7 +63,7 @@ insert into webhook_endpoints (id, tenant_id, resource_uid, url, events, descrip
 values ($1, $2, $3, $4, '{*}', $5, 'timestamped', 'stream-tracker', 'standard', $6, $7)
 on conflict (resource_uid) where retired_at is null do update
 set url = excluded.url, enabled = true, disabled_reason = null, paused_until = null, resting_until = null,
-    last_error = null, last_error_at = null, updated_at = now()
+    last_error = null, last_error_at = null, failing_since = null, updated_at = now()
 where webhook_endpoints.url <> excluded.url
 
 -- name: retire_endpoint
@@ -69,17 +83,6 @@ returning secret, created_at, shown_at
 insert into webhook_signing_keys (tenant_id, secret, shown_at) values ($1, $2, now())
 on conflict (tenant_id) do update set secret = excluded.secret, created_at = now(), shown_at = now()
 returning secret, created_at, shown_at
-
--- name: sealed_secrets
-select 'endpoint' as what, id, tenant_id, secret from webhook_endpoints where secret is not null
-union all
-select 'tenant', tenant_id, tenant_id, secret from webhook_signing_keys
-
--- name: reseal_endpoint
-update webhook_endpoints set secret = $2 where id = $1 and secret = $3
-
--- name: reseal_tenant
-update webhook_signing_keys set secret = $2 where tenant_id = $1 and secret = $3
 
 -- name: deliveries
 -- Newest first over the three places where a delivery can be. $2 endpoint, $3 states, $4 only older ids; null: any
@@ -155,8 +158,10 @@ with back as (
     where tenant_id = $1 and endpoint_id = $2 and created_at >= $3 and ($4::uuid is null or id = $4)
     returning tenant_id, id, event_id, endpoint_id, created_at
 ), queued as (
-    insert into webhook_deliveries (tenant_id, id, event_id, endpoint_id, created_at)
-    select * from back
+    insert into webhook_deliveries (tenant_id, id, event_id, endpoint_id, created_at, position)
+    select b.tenant_id, b.id, b.event_id, b.endpoint_id, b.created_at,
+           case when b.ordered then nextval('webhook_positions') end
+    from (select back.*, e.ordered from back left join webhook_endpoints e on e.id = back.endpoint_id order by back.id) b
     on conflict do nothing
 )
 select count(*) as revived, pg_notify($5, '') from back

@@ -23,13 +23,13 @@ from castwarden_gateway.events.store import EventRecord, record
 from castwarden_gateway.http.errors import problems
 from castwarden_gateway.http.routes import mount
 from castwarden_gateway.webhooks import store
+from castwarden_gateway.webhooks.columns import columns
 from castwarden_gateway.webhooks.engine import DeliveryEngine, Options
 from castwarden_gateway.webhooks.models import EndpointCreate
 from castwarden_gateway.webhooks.routes import WEBHOOKS, routes
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.send import delivery_client
 from castwarden_gateway.webhooks.service import Webhooks
-from castwarden_gateway.webhooks.sign import new_secret
 from castwarden_gateway.webhooks.signing import Signer
 from castwarden_model.events import Event, Subject
 
@@ -54,11 +54,11 @@ class Bench:
 
     async def endpoint(self, url: str, **options: Any) -> tuple[UUID, str]:
         """A new endpoint's id and secret."""
-        values, secret = EndpointCreate(url=url, **options).model_dump(), new_secret()
-        sealed = self.signer.seal(secret, self.tenant_id)
+        values = columns(EndpointCreate(url=url, **options).model_dump(), self.signer, self.tenant_id)
+        key = self.signer.new_key(options.get("signature", "v1"), self.tenant_id)
         async with self.database.connection() as connection:
-            row = await store.insert_endpoint(connection, self.tenant_id, uuid7(), sealed, values)
-        return row["id"], secret
+            row = await store.insert_endpoint(connection, self.tenant_id, uuid7(), key, values)
+        return row["id"], self.signer.shown(row) or row["public_key"]
 
     async def bound(self, url: str, uid: str) -> None:
         async with self.database.connection() as connection:
@@ -66,9 +66,15 @@ class Bench:
                 connection, self.signer.keyring, tenant_id=self.tenant_id, resource_uid=uid, url=url
             )
 
-    async def emit(self, *types: str, uid: str = "uid-1", data: dict[str, Any] | None = None) -> list[UUID]:
+    async def emit(
+        self,
+        *types: str,
+        uid: str = "uid-1",
+        data: dict[str, Any] | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> list[UUID]:
         """Records events in one transaction, as a report does, and returns their ids."""
-        events = [self.event(type_, uid, data) for type_ in types]
+        events = [self.event(type_, uid, data, metadata) for type_ in types]
 
         async def work(connection: Connection) -> None:
             await record(connection, [EventRecord(self.tenant_id, event, "https://live.example/a") for event in events])
@@ -79,13 +85,16 @@ class Bench:
             pass  # committed before, but the answer was lost with the connection
         return [event.id for event in events]
 
-    def event(self, type_: str, uid: str = "uid-1", data: dict[str, Any] | None = None) -> Event:
+    def event(
+        self, type_: str, uid: str = "uid-1", data: dict[str, Any] | None = None, metadata: dict[str, str] | None = None
+    ) -> Event:
         return Event(
             id=uuid7(),
             type=type_,
             timestamp=datetime.now(UTC),
             subject=Subject(kind="Monitor", namespace="acme", name="studio", uid=uid),
             data=data or {},
+            metadata=metadata or {},
         )
 
     async def make_due(self) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.db import Database
-from castwarden_gateway.webhooks import maintain, store
+from castwarden_gateway.webhooks import maintain, reseal, store
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.signing import Signer
 
@@ -164,4 +164,4 @@ async def test_a_delivery_whose_event_is_gone_is_parked(bench: Bench, receiver: 
 
 
 async def all_sealed_with(database: Database, keyring: Keyring) -> bool:
-    return all(keyring.is_current(row["secret"]) for row in await database.fetch(store.SQL.sealed_secrets))
+    return all(keyring.is_current(row["secret"]) for row in await database.fetch(reseal.SQL.sealed_secrets))

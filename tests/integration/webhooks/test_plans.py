@@ -32,7 +32,7 @@ async def test_every_statement_is_understood_by_the_migrated_database(
 
 
 PREPARED = {
-    "claim": (claim.SQL.claim, "'{}', '{}', '{}', '{}', 256, 500, gen_random_uuid(), 10, null"),
+    "claim": (claim.SQL.claim, "'{}', '{}', '{}', '{}', 256, 500, gen_random_uuid(), 10, null, '{}', '{}'"),
     "hasten": (store.SQL.hasten, "gen_random_uuid(), gen_random_uuid(), 'x'"),
     "flush": (
         flush.SQL.flush,

@@ -30,6 +30,13 @@ def test_the_standard_policy_makes_ten_attempts_over_three_days() -> None:
     assert sum(found) == 75 * HOUR + 35 * MINUTE + 5
 
 
+def test_all_waits_of_a_policy_of_ones_own_are_used() -> None:
+    own = [1.0, 2.5, 600.0]
+    found = [decide("custom", attempt, 500, spread=lambda: 1.0, custom=own) for attempt in (1, 2, 3, 4)]
+    assert [verdict.wait for verdict in found[:3]] == own
+    assert found[3] == Verdict("dead")
+
+
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_is_a_success(status: Any) -> None:
     assert decide("standard", 1, status) == Verdict("sent")

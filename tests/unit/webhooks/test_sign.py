@@ -8,7 +8,9 @@ import time
 from uuid import UUID
 
 import pytest
-from castwarden_gateway.webhooks.sign import Message, Profile, headers, new_secret, standard_key
+from castwarden_gateway.webhooks.sign import Message, Profile, headers, new_private_key, new_secret, standard_key
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
 MESSAGE = Message(
@@ -82,3 +84,50 @@ def test_a_secret_from_elsewhere_may_leave_out_the_padding(size: int) -> None:
 def test_secrets_are_fresh_and_hold_32_bytes() -> None:
     assert new_secret() != new_secret()
     assert len(standard_key(new_secret())) == 32
+
+
+def test_every_active_secret_signs_so_that_each_of_them_verifies() -> None:
+    secrets = [new_secret() for _ in range(3)]
+    signed = headers("standard", secrets[0], MESSAGE, int(time.time()), secrets[1:])
+    assert len(set(signed["webhook-signature"].split(" "))) == 3
+    for secret in secrets:
+        assert Webhook(secret).verify(MESSAGE.body, signed) == {"title": "Füße 🎥"}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new_secret()).verify(MESSAGE.body, signed)
+
+
+@pytest.mark.parametrize("profile", ["body-sha256", "timestamped"])
+def test_the_seeds_headers_carry_the_newest_secret_alone(profile: Profile) -> None:
+    new, old = new_secret(), new_secret()
+    both, alone = headers(profile, new, MESSAGE, 1, [old]), headers(profile, new, MESSAGE, 1)
+    for name in set(alone) - {"webhook-signature"}:
+        assert both[name] == alone[name]
+
+
+def test_v1a_is_verified_with_the_public_key_that_was_shown() -> None:
+    private, public = new_private_key()
+    version, encoded = headers("standard", private, MESSAGE, 1732104000)["webhook-signature"].split(",")
+    assert (version, private[:5], public[:5]) == ("v1a", "whsk_", "whpk_")
+    verifies_with = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
+    text = b"0193483a-6f2e-7c5e-9d3b-0a1b2c3d4e5f.1732104000." + MESSAGE.body
+    verifies_with.verify(base64.b64decode(encoded), text)
+    with pytest.raises(InvalidSignature):
+        verifies_with.verify(base64.b64decode(encoded), text + b" ")
+
+
+def test_v1a_gives_the_signature_of_rfc_8032s_key_for_the_specifications_text() -> None:
+    """RFC 8032 §7.1, test 1: its private key; ed25519 is deterministic, so the signature is known."""
+    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    public = Ed25519PublicKey.from_public_bytes(
+        bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    )
+    signed = headers("standard", "whsk_" + base64.b64encode(seed).decode(), MESSAGE, 1732104000)
+    _, encoded = signed["webhook-signature"].split(",")
+    public.verify(base64.b64decode(encoded), b"0193483a-6f2e-7c5e-9d3b-0a1b2c3d4e5f.1732104000." + MESSAGE.body)
+
+
+def test_while_the_scheme_changes_both_kinds_of_signature_are_sent() -> None:
+    old, (private, _) = new_secret(), new_private_key()
+    signed = headers("standard", private, MESSAGE, int(time.time()), [old])
+    assert [part.split(",")[0] for part in signed["webhook-signature"].split(" ")] == ["v1a", "v1"]
+    Webhook(old).verify(MESSAGE.body, signed)
