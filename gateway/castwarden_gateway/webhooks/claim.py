@@ -58,18 +58,31 @@ async def claim(
     most: int,
     grace_seconds: float,
     others: int | None = None,
-    turns: Mapping[UUID, int] | None = None,
 ) -> list[Claim]:
     """Leases up to `most` due deliveries to `owner`, each for its endpoint's timeout plus the grace.
 
     `free` names the endpoints that may take fewer than their usual number, and how many; `shares`
-    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named;
-    `turns`: what the ones may take that go by turns.
+    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named.
     """
     latest_start = time.monotonic() + grace_seconds
     busy, begun = (list(free), list(free.values())), (list(shares), list(shares.values()))
-    ours = list(turns or ()), list((turns or {}).values())
-    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds, others, *ours)
+    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds, others)
+    return [_claim(row, latest_start) for row in rows]
+
+
+async def claim_in_turn(
+    connection: Connection,
+    owner: UUID,
+    turns: Mapping[UUID, int],
+    shares: Mapping[UUID, int],
+    share: int,
+    most: int,
+    grace_seconds: float,
+) -> list[Claim]:
+    """The same of endpoints that go by turns, and how many each may give; those of an ordered one in their order."""
+    latest_start = time.monotonic() + grace_seconds
+    ours, begun = (list(turns), list(turns.values())), (list(shares), list(shares.values()))
+    rows = await connection.fetch(SQL.claim_in_turn, *ours, *begun, share, most, owner, grace_seconds)
     return [_claim(row, latest_start) for row in rows]
 
 
@@ -116,7 +129,7 @@ def _claim(row: Record, latest_start: float) -> Claim:
         headers=row["headers"],
         client_certificate=row["client_certificate"],
         secret=row["secret"],
-        old_secrets=row["old_secrets"],
+        old_secrets=row["old_secrets"] or (),
         tenant_key=row["tenant_key"],
         event=event or None,
         latest_start=latest_start,

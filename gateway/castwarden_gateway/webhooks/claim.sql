@@ -1,10 +1,10 @@
 -- name: claim
 -- Endpoints first, then a few rows of each: a dead endpoint with a long queue must not fill the batch. The endpoints that
--- have something waiting are found by hopping from one to the next along the index (endpoint_id, due_at).
+-- have something waiting are found by hopping from one to the next along the index (endpoint_id, due_at). Those that go by
+-- turns are left to `claim_in_turn`.
 -- $1, $2 endpoints this process is busy with and their free slots
 -- $3, $4 tenants it is busy with and what is left of their shares; $5 a whole share: how much one tenant may take
 -- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout; $9 free slots of any other endpoint, or null
--- $10, $11 endpoints whose turn we have and how many that allows: see turns.sql
 with recursive waiting as (
     (select endpoint_id, due_at from webhook_deliveries order by endpoint_id, due_at limit 1)
     union all
@@ -15,30 +15,67 @@ with recursive waiting as (
         order by d.endpoint_id, d.due_at limit 1
     ) following
 ), ready as (
-    select e.id, e.timeout_seconds, e.ordered,
-           coalesce(turn.granted, busy.free, least(e.max_in_flight, $9::int)) as free,
-           coalesce(share.free, $5::int) as share
+    select e.id, e.timeout_seconds, coalesce(busy.free, least(e.max_in_flight, $9::int)) as free, coalesce(share.free, $5::int) as share
     from waiting
     join webhook_endpoints e on e.id = waiting.endpoint_id
     left join unnest($1::uuid[], $2::int[]) as busy (id, free) on busy.id = e.id
     left join unnest($3::uuid[], $4::int[]) as share (id, free) on share.id = e.tenant_id
-    left join unnest($10::uuid[], $11::int[]) as turn (id, granted) on turn.id = e.id
     where waiting.due_at <= now()
-      and e.enabled and (e.held_since is null or e.held_until <= now())
+      and e.enabled and not e.ordered and e.rate_per_second = 0
+      and (e.held_since is null or e.held_until <= now())
       and (e.paused_until is null or e.paused_until <= now())
-      and coalesce(turn.granted, busy.free, least(e.max_in_flight, $9::int)) > 0
+      and coalesce(busy.free, least(e.max_in_flight, $9::int)) > 0
       and coalesce(share.free, $5::int) > 0
-      and (turn.id is not null or not (e.ordered or e.rate_per_second > 0))
     order by waiting.due_at
 ), picked as (
-    select due.tenant_id, due.id, due.due_at, due.position, ready.timeout_seconds, ready.share
+    select due.tenant_id, due.id, due.due_at, ready.timeout_seconds, ready.share
     from ready cross join lateral (
-        select d.tenant_id, d.id, d.due_at, d.position from webhook_deliveries d
-        where not ready.ordered and d.endpoint_id = ready.id and d.due_at <= now()
+        select d.tenant_id, d.id, d.due_at from webhook_deliveries d
+        where d.endpoint_id = ready.id and d.due_at <= now()
         order by d.due_at limit ready.free
         for update skip locked
     ) due
     limit $6
+), shared as (
+    select *, row_number() over (partition by tenant_id order by due_at) as nth from picked
+), leased as (
+    update webhook_deliveries d
+    set lease_owner = $7, due_at = now() + make_interval(secs => shared.timeout_seconds + $8)
+    from shared
+    where d.tenant_id = shared.tenant_id and d.id = shared.id and shared.nth <= shared.share
+    returning d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.created_at, shared.due_at as was_due_at
+)
+select leased.tenant_id, leased.id, leased.event_id, leased.endpoint_id, leased.attempt, leased.created_at,
+       extract(epoch from now() - leased.was_due_at)::float8 as waited_seconds,
+       e.url, e.profile, e.payload, e.retry, e.retry_waits, e.timeout_seconds::float8 as timeout_seconds, e.max_in_flight,
+       e.ordered, e.headers, e.client_certificate, e.secret, k.secret as tenant_key,
+       case when e.old_until <> '{}' then array(
+           select old.secret from unnest(e.old_secrets, e.old_until) as old (secret, until) where old.until > now()
+       ) end as old_secrets,
+       v.type, v.kind, v.namespace, v.name, v.uid, v.occurred_at, v.data, v.metadata, v.source_url
+from leased
+join webhook_endpoints e on e.id = leased.endpoint_id
+left join webhook_signing_keys k on k.tenant_id = leased.tenant_id
+left join events v on v.id = leased.event_id
+
+-- name: claim_in_turn
+-- $1, $2 endpoints whose turn we have and how many that allows: see turns.sql
+-- $3, $4 tenants we are busy with and what is left of their shares; $5 a whole share
+-- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout
+with ready as (
+    select e.id, e.timeout_seconds, e.ordered, turn.granted, coalesce(share.free, $5::int) as share
+    from unnest($1::uuid[], $2::int[]) as turn (id, granted)
+    join webhook_endpoints e on e.id = turn.id
+    left join unnest($3::uuid[], $4::int[]) as share (id, free) on share.id = e.tenant_id
+    where e.enabled
+), picked as (
+    select due.tenant_id, due.id, due.due_at, due.position, ready.timeout_seconds, ready.share
+    from ready cross join lateral (
+        select d.tenant_id, d.id, d.due_at, null::bigint as position from webhook_deliveries d
+        where not ready.ordered and d.endpoint_id = ready.id and d.due_at <= now()
+        order by d.due_at limit ready.granted
+        for update skip locked
+    ) due
 ), picked_in_order as (
     -- Nothing that stands behind one that is not due; it has been due for as long as all of them have been. Nobody else
     -- takes any while it is our turn.
@@ -47,29 +84,26 @@ with recursive waiting as (
         select d.tenant_id, d.id, d.position, max(d.due_at) over (order by d.position) as due_at
         from (select * from webhook_deliveries o
               where ready.ordered and o.endpoint_id = ready.id and o.position is not null
-              order by o.position limit ready.free) d
-        order by d.position
+              order by o.position limit ready.granted) d
     ) head
     where head.due_at <= now()
-    limit $6
 ), shared as (
     select *, row_number() over (partition by tenant_id order by due_at, position) as nth
-    from (select * from picked union all select * from picked_in_order) picked
+    from (select * from picked union all select * from picked_in_order) any_of
 ), leased as (
     update webhook_deliveries d
-    set lease_owner = $7, due_at = now() + make_interval(secs => shared.timeout_seconds + $8)
-    from shared
-    where d.tenant_id = shared.tenant_id and d.id = shared.id and shared.nth <= shared.share
+    set lease_owner = $7, due_at = now() + make_interval(secs => first.timeout_seconds + $8)
+    from (select * from shared where nth <= share order by nth limit $6) first
+    where d.tenant_id = first.tenant_id and d.id = first.id
     returning d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.created_at, d.position,
-              shared.due_at as was_due_at
+              first.due_at as was_due_at
 )
 select leased.tenant_id, leased.id, leased.event_id, leased.endpoint_id, leased.attempt, leased.created_at,
        extract(epoch from now() - leased.was_due_at)::float8 as waited_seconds,
        e.url, e.profile, e.payload, e.retry, e.retry_waits, e.timeout_seconds::float8 as timeout_seconds, e.max_in_flight,
        e.ordered, e.headers, e.client_certificate, e.secret, k.secret as tenant_key,
-       case when e.old_until = '{}' then '{}' else (
-           select coalesce(array_agg(old.secret), '{}') from unnest(e.old_secrets, e.old_until) as old (secret, until)
-           where old.until > now()
+       case when e.old_until <> '{}' then array(
+           select old.secret from unnest(e.old_secrets, e.old_until) as old (secret, until) where old.until > now()
        ) end as old_secrets,
        v.type, v.kind, v.namespace, v.name, v.uid, v.occurred_at, v.data, v.metadata, v.source_url
 from leased

@@ -8,7 +8,7 @@ delivery carries the same webhook-id.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ import asyncpg
 from castwarden_base.retry import backoff
 from castwarden_base.tasks import Supervisor
 
-from castwarden_gateway.db import Database
+from castwarden_gateway.db import Connection, Database
 from castwarden_gateway.db.listen import listen
 from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.webhooks import claim as claims
@@ -158,8 +158,11 @@ class DeliveryEngine:
             if self._unsure:
                 await claims.release(connection, self._owner, self._held)
                 self._unsure = False
-            grace, ours = self._options.lease_grace_seconds, await self._turns.take(connection, free)
-            found = await claims.claim(connection, self._owner, free, shares, share, most, grace, others, ours)
+            found = await self._in_turn(connection, free, shares, most // 2 + 1)
+            if (left := most - len(found)) > 0:
+                rest = {**shares, **self._shares.left_of(shares, Counter(claim.tenant_id for claim in found))}
+                grace = self._options.lease_grace_seconds
+                found += await claims.claim(connection, self._owner, free, rest, share, left, grace, others)
         taken = Counter(claim.endpoint_id for claim in found)
         limits = {claim.endpoint_id: claim.max_in_flight for claim in found}
         self._hungry |= {id_ for id_, count in taken.items() if count >= free.get(id_, limits[id_])}
@@ -176,6 +179,15 @@ class DeliveryEngine:
             self._hungry |= used_up
         if used_up or (self._full and found):
             self._wake.set()  # they may have taken the place of others, who get theirs now
+
+    async def _in_turn(
+        self, connection: Connection, free: Mapping[UUID, int], shares: Mapping[UUID, int], most: int
+    ) -> list[Claim]:
+        """Of endpoints that are ordered or have a rate: before the others, which get at least half of each look."""
+        if not (ours := await self._turns.take(connection, free)):
+            return []
+        grace, share = self._options.lease_grace_seconds, self._shares.most
+        return await claims.claim_in_turn(connection, self._owner, ours, shares, share, most, grace)
 
     def _begin(self, endpoint_id: UUID) -> None:
         """Whatever of this endpoint may begin; what will not goes back to the queue."""

@@ -6,7 +6,7 @@ Of each endpoint: its in-flight limit, and its breaker. Of each tenant: a share 
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -109,3 +109,7 @@ class Shares:
     def free(self) -> dict[UUID, int]:
         """What is left to every tenant that has begun on its share."""
         return {id_: max(0, self.most - count) for id_, count in self._in_flight.items()}
+
+    def left_of(self, free: Mapping[UUID, int], taken: Mapping[UUID, int]) -> dict[UUID, int]:
+        """What is left to the tenants in `taken`, where `free` was what `free()` said before that."""
+        return {id_: max(0, free.get(id_, self.most) - count) for id_, count in taken.items()}
