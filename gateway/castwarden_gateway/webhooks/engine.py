@@ -67,11 +67,11 @@ class DeliveryEngine:
         self._database = database
         self._client = client
         self._signer = signer
-        self._options = options or Options()
+        self._options = options = options or Options()
         self._owner = uuid4()
-        self._hand = Hand(self._options.doubtful)
-        self._shares = Shares(self._options.share)
-        self._buffer: Buffer[Result] = Buffer(self._options.flush_seconds, self._options.flush_size)
+        self._hand = Hand(options.doubtful)
+        self._shares = Shares(options.share)
+        self._buffer: Buffer[Result] = Buffer(options.flush_seconds, options.flush_size)
         self._held: set[UUID] = set()  # claimed by us and not yet written
         self._unsent: list[Claim] = []  # to be given back, for their endpoints take nothing now
         self._attempts: set[asyncio.Task[None]] = set()
@@ -79,8 +79,8 @@ class DeliveryEngine:
         self._full = False  # the last look was cut short by max_in_flight
         self._unsure = False  # a claim may have been committed whose answer we did not get
         self._troubles = Troubles()
-        self._turns = Turns(self._owner, self._options.lease_grace_seconds, self._options.poll_seconds)
-        self._upkeep = Upkeep(database, signer.keyring, self._troubles, self._options.retention_days)
+        self._turns = Turns(self._owner, options.lease_grace_seconds, options.poll_seconds)
+        self._upkeep = Upkeep(database, signer.keyring, self._troubles, self._hand.forget, options.retention_days)
         self._stopping = False
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -93,7 +93,6 @@ class DeliveryEngine:
         self._tasks.start("webhook-claim", self._claim_forever())
         self._tasks.start("webhook-flush", self._flush_forever())
         self._tasks.start("webhook-listen", self._listen_forever())
-        self._tasks.start("webhook-forget", self._forget_forever())
         self._upkeep.start(self._tasks, self._options.tidy_seconds, self._options.gauge_seconds)
 
     async def stop(self) -> None:
@@ -116,7 +115,6 @@ class DeliveryEngine:
             self._troubles.failed("stop", error, left_behind=str(len(self._buffer)))
 
     def failure(self) -> str | None:
-        """Why the engine no longer works, as a health reason."""
         return self._tasks.failure()
 
     # Claiming
@@ -161,8 +159,7 @@ class DeliveryEngine:
             found = await self._in_turn(connection, free, shares, most // 2 + 1)
             if (left := most - len(found)) > 0:
                 rest = {**shares, **self._shares.left_of(shares, Counter(claim.tenant_id for claim in found))}
-                grace = self._options.lease_grace_seconds
-                found += await claims.claim(connection, self._owner, free, rest, share, left, grace, others)
+        found += await claims.claim(connection, self._owner, free, rest, share, left, grace, others)
         taken = Counter(claim.endpoint_id for claim in found)
         limits = {claim.endpoint_id: claim.max_in_flight for claim in found}
         self._hungry |= {id_ for id_, count in taken.items() if count >= free.get(id_, limits[id_])}
@@ -300,8 +297,3 @@ class DeliveryEngine:
         """From now on calls are heard. What was missed before is found by the next look."""
         self._troubles.over("listen")
         self._wake.set()
-
-    async def _forget_forever(self) -> None:
-        while True:
-            self._hand.forget()
-            await asyncio.sleep(self._options.gauge_seconds)

@@ -23,6 +23,7 @@ async def tidy(connection: Connection, retention_days: int) -> None:
     await connection.execute(SQL.drop_old_strays, retention_days)
     await connection.execute(SQL.drop_retired)
     await connection.execute(SQL.drop_turns)
+    await connection.execute(SQL.drop_old_secrets)
     await connection.execute(SQL.bury_unreachable)
     await connection.execute(SQL.drop_old_dead, retention_days)
 

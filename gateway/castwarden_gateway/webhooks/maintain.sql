@@ -27,6 +27,9 @@ on conflict do nothing
 delete from webhook_endpoints e
 where e.retired_at is not null and not exists (select from webhook_deliveries d where d.endpoint_id = e.id)
 
+-- name: drop_old_secrets
+update webhook_endpoints set old_secrets = '{}', old_until = '{}' where old_until <> '{}' and now() > all (old_until)
+
 -- name: drop_turns
 delete from webhook_turns t where not exists (select from webhook_endpoints e where e.id = t.endpoint_id)
 

@@ -65,6 +65,7 @@ _ENDPOINT: dict[str, Any] = {
     "profile": "standard",
     "signature": "v1",
     "public_key": None,
+    "old_secrets_until": [],
     "payload": "castwarden",
     "header_names": ["Authorization"],
     "client_certificate": _CERTIFICATE,
@@ -189,6 +190,7 @@ class EndpointView(BaseModel):
     profile: Profile
     signature: Signature
     public_key: str | None = Field(description="`whpk_...`: what verifies v1a")
+    old_secrets_until: list[datetime] = Field(description="until when each old secret signs too")
     payload: Payload
     header_names: list[str]
     client_certificate: CertificateView | None

@@ -14,26 +14,20 @@ from castwarden_model.events import CATALOGUE
 from castwarden_gateway.db import Connection, Database
 from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
-from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest, NotFound
+from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest
 from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.webhooks import checks, store
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.columns import already, columns
+from castwarden_gateway.webhooks.controls import Controls
 from castwarden_gateway.webhooks.deliver import attempt
+from castwarden_gateway.webhooks.errors import EndpointIsBound, EndpointIsDisabled, found
 from castwarden_gateway.webhooks.models import EndpointCreate, EndpointPatch
 from castwarden_gateway.webhooks.payloads import StoredEvent
 from castwarden_gateway.webhooks.send import Answer
-from castwarden_gateway.webhooks.signing import Signer
+from castwarden_gateway.webhooks.signing import Signer, active
 
 PING = "webhook.ping"
-
-
-class EndpointIsBound(Conflict):
-    code, title = "webhook-endpoint-bound", "The endpoint belongs to a Monitor"
-
-
-class EndpointIsDisabled(Conflict):
-    code, title = "webhook-endpoint-disabled", "The endpoint is disabled"
 
 
 class KeyAlreadyShown(Conflict):
@@ -52,6 +46,7 @@ class Webhooks:
         self._client = client
         self._signer = signer
         self._allow = tuple(allow)
+        self.controls = Controls(database, signer)
 
     def check(self, url: str, pointer: str = "/url") -> None:
         """Raises InvalidRequest when deliveries to this URL are refused for what it says."""
@@ -78,7 +73,7 @@ class Webhooks:
         )
 
     async def endpoint(self, tenant_id: UUID, id_: UUID) -> Record:
-        return _found(
+        return found(
             await self._database.of(tenant_id).retry(lambda connection: store.endpoint(connection, tenant_id, id_))
         )
 
@@ -91,20 +86,20 @@ class Webhooks:
             await self._refuse_bound(tenant_id, id_, "Change webhookUrl of the Monitor instead.")
 
         async def work(connection: Connection) -> Record:
-            found = _found(await store.lock_endpoint(connection, tenant_id, id_))
-            checks.check(changes, public_key=found["public_key"])
-            if operation.resumed and already(found, changes, self._signer):
-                return found  # by the run before
-            if_match.require(version_of(found))
+            row = found(await store.lock_endpoint(connection, tenant_id, id_))
+            checks.check(changes, public_key=row["public_key"])
+            if operation.resumed and already(row, changes, self._signer):
+                return row  # by the run before
+            if_match.require(version_of(row))
             wanted = columns(changes, self._signer, tenant_id)
-            return _found(await store.update_endpoint(connection, tenant_id, id_, wanted))
+            return found(await store.update_endpoint(connection, tenant_id, id_, wanted))
 
         return await self._database.of(tenant_id).run(work)
 
     async def delete(self, tenant_id: UUID, id_: UUID, if_match: IfMatch) -> None:
         async def work(connection: Connection) -> None:
-            found = _found(await store.lock_endpoint(connection, tenant_id, id_))
-            if_match.require(version_of(found))
+            row = found(await store.lock_endpoint(connection, tenant_id, id_))
+            if_match.require(version_of(row))
             await store.delete_endpoint(connection, tenant_id, id_)
 
         await self._refuse_bound(tenant_id, id_, "Remove webhookUrl from the Monitor instead.")
@@ -128,7 +123,7 @@ class Webhooks:
         """A delivery and its attempts, oldest first."""
 
         async def work(connection: Connection) -> tuple[Record, list[Record]]:
-            row = _found(await store.delivery(connection, tenant_id, id_))
+            row = found(await store.delivery(connection, tenant_id, id_))
             return row, await store.attempts(connection, tenant_id, id_)
 
         return await self._database.of(tenant_id).retry(work)
@@ -138,12 +133,12 @@ class Webhooks:
 
         async def work(connection: Connection) -> Record:
             async def again() -> str:
-                old = _found(await store.delivery(connection, tenant_id, id_))
+                old = found(await store.delivery(connection, tenant_id, id_))
                 await _refuse_disabled(connection, tenant_id, old["endpoint_id"])
                 return str(await store.resend(connection, tenant_id, old))
 
             sent_as = UUID(await operation.once(connection, again))
-            return _found(await store.delivery(connection, tenant_id, sent_as))
+            return found(await store.delivery(connection, tenant_id, sent_as))
 
         return await self._database.of(tenant_id).run(work)
 
@@ -193,19 +188,13 @@ class Webhooks:
 
 
 async def _refuse_disabled(connection: Connection, tenant_id: UUID, id_: UUID) -> None:
-    if not _found(await store.endpoint(connection, tenant_id, id_))["enabled"]:
+    if not found(await store.endpoint(connection, tenant_id, id_))["enabled"]:
         raise EndpointIsDisabled("Enable the endpoint first.")
 
 
 def version_of(endpoint: Record) -> str:
     """Changes with what its owner can change, not with what becomes of deliveries."""
     return f"{endpoint['id'].hex[-8:]}-{round(endpoint['updated_at'].timestamp() * 1e6)}"
-
-
-def _found(row: Record | None) -> Record:
-    if row is None:
-        raise NotFound("There is no such endpoint or delivery.")
-    return row
 
 
 def _ping(tenant_id: UUID, endpoint: Record, key: Record | None, id_: UUID) -> Claim:
@@ -239,6 +228,7 @@ def _ping(tenant_id: UUID, endpoint: Record, key: Record | None, id_: UUID) -> C
         secret=endpoint["secret"],
         tenant_key=key["secret"] if key else None,
         event=event,
+        old_secrets=[secret for secret, _ in active(endpoint)],
         headers=endpoint["headers"],
         client_certificate=endpoint["client_certificate"],
     )

@@ -4,6 +4,7 @@
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
@@ -75,3 +76,9 @@ class Signer:
     def shown(self, row: Record) -> str | None:
         """The secret of an endpoint's row, for its owner; None where there is none to tell (v1a)."""
         return None if row["public_key"] else self.keyring.open(row["secret"], row["tenant_id"].bytes)
+
+
+def active(row: Record) -> list[tuple[bytes, datetime]]:
+    """The old secrets of an endpoint's row that still sign, sealed, and until when."""
+    now = datetime.now(UTC)
+    return [one for one in zip(row["old_secrets"], row["old_until"], strict=True) if one[1] > now]

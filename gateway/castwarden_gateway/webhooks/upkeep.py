@@ -17,10 +17,18 @@ from castwarden_gateway.webhooks.troubles import DATABASE_ERRORS, Troubles
 class Upkeep:
     """`start` gives its tasks to the engine's supervisor; `tidied` is set once partitions for today are there."""
 
-    def __init__(self, database: Database, keyring: Keyring, troubles: Troubles, retention_days: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        troubles: Troubles,
+        forget: Callable[[], None],
+        retention_days: int,
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._troubles = troubles
+        self._forget = forget
         self._retention_days = retention_days
         self.tidied = asyncio.Event()
 
@@ -50,6 +58,7 @@ class Upkeep:
             self.tidied.set()  # without its partition, a day's attempts go to the default one
 
     async def _gauge(self) -> None:
+        self._forget()
         row = await self._database.fetchrow(maintain.SQL.queue)
         if row is not None:
             metrics.DUE.set(row["due"])

@@ -24,7 +24,7 @@ from tests.plugins.databases import see_all
 KEPT = (
     "select id, tenant_id, name, scopes, expires_at, replaced_by, revoked_at from api_keys",
     "select id, slug, namespace from tenants",
-    "select id, url, description, enabled, secret from webhook_endpoints",
+    "select id, url, description, enabled, secret, old_secrets, held_since, held_until from webhook_endpoints",
     "select id, endpoint_id from webhook_deliveries union select id, endpoint_id from webhook_dead",
     "select tenant_id, secret from webhook_signing_keys",
 )
@@ -136,6 +136,11 @@ CASES = [
     Case("POST", "/api/v1/webhooks/endpoints", 201, {"url": "http://127.0.0.1:9/a"}),
     Case("PATCH", "/api/v1/webhooks/endpoints/{id}", 200, {"description": "x"}, World.endpoint),
     Case("DELETE", "/api/v1/webhooks/endpoints/{id}", 204, None, World.endpoint),
+    Case("POST", "/api/v1/webhooks/endpoints/{id}/rotate-secret", 200, {}, World.endpoint),
+    Case("POST", "/api/v1/webhooks/endpoints/{id}/rotate-secret", 200, {"signature": "v1a"}, World.endpoint),
+    Case("POST", "/api/v1/webhooks/endpoints/{id}/pause", 200, {}, World.endpoint),
+    Case("POST", "/api/v1/webhooks/endpoints/{id}/pause", 200, {"until": "2999-01-01T00:00:00Z"}, World.endpoint),
+    Case("POST", "/api/v1/webhooks/endpoints/{id}/resume", 200, None, World.endpoint),
     Case("POST", "/api/v1/webhooks/endpoints/{id}/test", 200, None, World.endpoint),
     Case("POST", "/api/v1/webhooks/endpoints/{id}/recover", 202, {"since": "2020-01-01T00:00:00Z"}, World.recoverable),
     Case("POST", "/api/v1/webhooks/deliveries/{id}/resend", 202, None, World.sent_delivery),
@@ -207,6 +212,11 @@ async def test_the_secrets_told_after_a_crash_are_those_that_hold(
     row = await connection.fetchrow("select tenant_id, secret from webhook_endpoints")
     assert row is not None
     assert gateway._signer.keyring.open(row["secret"], row["tenant_id"].bytes) == hook["secret"]
+    rotated = await told_after_a_crash(f"/api/v1/webhooks/endpoints/{hook['id']}/rotate-secret", {})
+    row = await connection.fetchrow("select tenant_id, secret, old_secrets from webhook_endpoints")
+    assert row is not None
+    assert gateway._signer.keyring.open(row["secret"], row["tenant_id"].bytes) == rotated["secret"] != hook["secret"]
+    assert [gateway._signer.keyring.open(old, row["tenant_id"].bytes) for old in row["old_secrets"]] == [hook["secret"]]
     signing = await told_after_a_crash("/api/v1/webhooks/signing-key", {"rotate": True})
     row = await connection.fetchrow("select tenant_id, secret from webhook_signing_keys")
     assert row is not None

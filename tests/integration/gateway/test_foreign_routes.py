@@ -41,6 +41,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "DownloadPatch": {"suspend": True},
     "EndpointCreate": {"url": f"http://127.0.0.1:9/{MARK}", "events": ["stream.ended"]},
     "EndpointPatch": {"description": "changed"},
+    "RotateSecret": {},
+    "Pause": {},
     "Recover": {"since": "2020-01-01T00:00:00Z"},
     "SigningKeyRequest": {"rotate": True},
     "KeyCreate": {"name": MARK},
