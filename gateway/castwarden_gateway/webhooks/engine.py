@@ -159,7 +159,8 @@ class DeliveryEngine:
             found = await self._in_turn(connection, free, shares, most // 2 + 1)
             if (left := most - len(found)) > 0:
                 rest = {**shares, **self._shares.left_of(shares, Counter(claim.tenant_id for claim in found))}
-        found += await claims.claim(connection, self._owner, free, rest, share, left, grace, others)
+                grace = self._options.lease_grace_seconds
+                found += await claims.claim(connection, self._owner, free, rest, share, left, grace, others)
         taken = Counter(claim.endpoint_id for claim in found)
         limits = {claim.endpoint_id: claim.max_in_flight for claim in found}
         self._hungry |= {id_ for id_, count in taken.items() if count >= free.get(id_, limits[id_])}
