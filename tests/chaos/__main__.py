@@ -108,7 +108,7 @@ async def customer(found: World, number: int, port: int, receivers: dict[str, Re
         mine[type_] = Receiver(f"/{slug}/{type_}", kind)
         receivers[mine[type_].path] = mine[type_]
         host = "127.0.0.1:1" if kind == "absent" else f"127.0.0.1:{port}"
-        options: dict[str, bool] = {}
+        options = {"ordered": True} if kind == "ordered" else {}
         body = {"url": f"http://{host}{mine[type_].path}", "events": [type_], "timeout_seconds": _TIMEOUT_SECONDS}
         made = await found.api("POST", "/webhooks/endpoints", {**body, **options}, slug)
         mine[type_].secret = made["secret"]
