@@ -145,6 +145,16 @@ class DownloadFailed(BaseModel):
     message: str
 
 
+class WebhookDisabled(BaseModel):
+    """`failing_since`: the first failure after the last success."""
+
+    endpoint_id: str
+    url: str
+    reason: str
+    last_error: str | None = None
+    failing_since: datetime | None = None
+
+
 class Ping(BaseModel):
     message: str
 
@@ -257,6 +267,19 @@ CATALOGUE: dict[str, EventType] = {
             "The download failed for good.",
             DownloadFailed,
             {"reason": "unavailable", "message": "This video is private."},
+        ),
+        EventType(
+            "webhook.disabled",
+            "A webhook endpoint was given up: its receiver is gone, or has done nothing but fail for five days. "
+            "The tenant's other endpoints are told.",
+            WebhookDisabled,
+            {
+                "endpoint_id": "019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f",
+                "url": "https://example.com/hook",
+                "reason": "nothing but failures for 5 days",
+                "last_error": "status_500",
+                "failing_since": "2026-11-15T12:00:00Z",
+            },
         ),
         EventType("webhook.ping", "A test of a webhook endpoint.", Ping, {"message": "It works."}),
     )

@@ -37,7 +37,7 @@ class EventQuery(PageQuery):
 class AllEventsQuery(EventQuery):
     """Filters of all events."""
 
-    kind: Literal["Monitor", "Channel", "DownloadJob"] | None = None
+    kind: Literal["Monitor", "Channel", "DownloadJob", "WebhookEndpoint"] | None = None
     name: str | None = Field(default=None, max_length=253, description="The resource's name.")
 
 
@@ -55,7 +55,7 @@ class StreamQuery(BaseModel):
 class AllStreamQuery(StreamQuery):
     """Filters of the stream of all events."""
 
-    kind: Literal["Monitor", "Channel", "DownloadJob"] | None = None
+    kind: Literal["Monitor", "Channel", "DownloadJob", "WebhookEndpoint"] | None = None
     name: str | None = Field(default=None, max_length=253, description="The resource's name.")
 
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from castwarden_gateway.db import Connection, statements
-from castwarden_gateway.webhooks import maintain
+from castwarden_gateway.webhooks import giving_up
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.deliver import receiver_is_well
 from castwarden_gateway.webhooks.schedule import Verdict
@@ -93,10 +93,8 @@ async def write(connection: Connection, owner: UUID, results: Sequence[Result]) 
     )
     await _pause(connection, results)
     await _note_failures(connection, results)
-    gone = sorted({r.claim.endpoint_id for r in results if r.verdict.disable})
-    if gone:
-        await connection.execute(SQL.disable, gone, "the receiver answered 410 Gone")
-        await maintain.bury(connection, gone)
+    if gone := sorted({r.claim.endpoint_id for r in results if r.verdict.disable}):
+        await giving_up.disable(connection, gone, giving_up.GONE)
 
 
 async def _pause(connection: Connection, results: Sequence[Result]) -> None:

@@ -53,7 +53,3 @@ where e.id = failed.id
 -- name: note_successes
 -- The endpoints $1 work again.
 update webhook_endpoints set failing_since = null where id = any ($1::uuid[]) and failing_since is not null
-
--- name: disable
-update webhook_endpoints set enabled = false, disabled_reason = $2, updated_at = now()
-where id = any ($1::uuid[]) and enabled

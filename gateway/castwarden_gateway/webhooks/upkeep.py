@@ -8,7 +8,7 @@ from typing import Any
 from castwarden_base.tasks import Supervisor
 
 from castwarden_gateway.db import Connection, Database
-from castwarden_gateway.webhooks import maintain, metrics
+from castwarden_gateway.webhooks import giving_up, maintain, metrics
 from castwarden_gateway.webhooks.reseal import reseal
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.troubles import DATABASE_ERRORS, Troubles
@@ -34,6 +34,7 @@ class Upkeep:
 
     def start(self, tasks: Supervisor, tidy_seconds: float, gauge_seconds: float) -> None:
         tasks.start("webhook-tidy", self._every(tidy_seconds, "tidy", self._tidy))
+        tasks.start("webhook-failing", self._every(tidy_seconds, "failing", self._give_up))
         tasks.start("webhook-gauges", self._every(gauge_seconds, "gauges", self._gauge))
 
     async def _every(self, seconds: float, part: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -56,6 +57,9 @@ class Upkeep:
             await self._database.run(work)
         finally:
             self.tidied.set()  # without its partition, a day's attempts go to the default one
+
+    async def _give_up(self) -> None:
+        await self._database.run(giving_up.disable_failing)
 
     async def _gauge(self) -> None:
         self._forget()
