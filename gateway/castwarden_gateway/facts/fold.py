@@ -49,6 +49,7 @@ def fold(
         if transition.id not in repeated:
             _fold_transition(context, transition, added)
     if report.monitor is not None and newest:
+        _fold_errors(known, report)
         _fold_monitor(known, report.monitor, now)
     if report.transitions or report.monitor is not None:
         judge(known, now)
@@ -101,14 +102,19 @@ def _refuse_large(what: str, value: Any) -> None:
 
 
 def _occurred(occurrence: Occurrence, known: Known, resource: Monitor | Channel | DownloadJob) -> dict[str, Any]:
-    if occurrence.type == "monitor.error":
-        note_error(known, occurrence.data)
     if occurrence.type == "stream.ended":
         known.private[END_REASON] = str(occurrence.data.get("reason", ""))[:1024]
     if occurrence.type == "stream.started":
         known.private.pop(END_REASON, None)
         return {**occurrence.data, "title": occurrence.data.get("title") or _name_of(known.ref.name, resource)}
     return occurrence.data
+
+
+def _fold_errors(known: Known, report: Report) -> None:
+    """What the worker says of its source. The gateway tells errors of its own without a snapshot."""
+    for occurrence in report.occurrences:
+        if occurrence.type == "monitor.error":
+            note_error(known, occurrence.data)
 
 
 def _name_of(name: str, resource: Monitor | Channel | DownloadJob) -> str:

@@ -30,10 +30,17 @@ def note_error(known: Known, data: Mapping[str, Any]) -> None:
 
 
 def forget_error(known: Known, seen: MonitorObservation) -> None:
-    """It counts for as long as the worker goes on to find the same, and until the stream is seen."""
-    error = known.private.get(_ERROR)
-    if error and (seen.stream is not StreamState.UNKNOWN or seen.reason != error["reason"]):
-        del known.private[_ERROR]
+    """It counts until the stream is seen, whenever the worker finds the same."""
+    if seen.stream is not StreamState.UNKNOWN:
+        known.private.pop(_ERROR, None)
+
+
+def _error(known: Known) -> dict[str, str] | None:
+    """Why the source cannot be watched, if that is what the last look found."""
+    error: dict[str, str] | None = known.private.get(_ERROR)
+    stream = known.status.get("stream", {})
+    found = stream.get("state") == StreamState.UNKNOWN and error and stream.get("reason") == error["reason"]
+    return error if found else None
 
 
 def note_settled(known: Known, transition: Transition) -> None:
@@ -51,7 +58,7 @@ def judge(known: Known, now: datetime) -> None:
     known.status["openConditions"] = sorted(known.open)
     known.status["openSummary"] = _in_short(sorted(known.open))
     blocked = BLOCKED in known.open or known.status.get("stream", {}).get("state") == StreamState.PROBE_BLOCKED
-    error = None if blocked else known.private.get(_ERROR)
+    error = None if blocked else _error(known)
     faults = sorted(known.open.keys() - {BLOCKED, BEHIND})
     said = ["cannot look at the source: " + _why_blocked(known)] if blocked else []
     said += [f"the source cannot be watched: {error['message']}"] if error else []

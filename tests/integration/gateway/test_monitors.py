@@ -227,7 +227,8 @@ async def test_what_keeps_a_worker_from_running_is_told_once(
     async def events() -> list[dict[str, str]]:
         return [one["data"] for one in (await api.get("/api/v1/events?type=monitor.error")).data]
 
-    told = [{"reason": "ImagePullBackOff", "message": "no such image"}]
+    stream = "https://cdn.example.com/stuck.m3u8"
+    told = [{"reason": "ImagePullBackOff", "message": "no such image", "stream_url": stream}]
     await wait_until(lambda: _eventually(events, told), PATIENCE)
     assert (await api.get("/api/v1/monitors/stuck")).data["status"] == "error"
     second = await gateways.start()

@@ -214,9 +214,18 @@ def test_a_source_that_cannot_be_watched_is_told_with_why_until_it_is_seen(error
     assert (state.status["conditions"][0]["reason"], state.private) == ("SourceHealthy", {})
 
 
-def test_an_error_is_forgotten_when_the_worker_finds_something_else() -> None:
+def test_an_error_counts_whenever_the_worker_finds_it_and_not_while_it_finds_something_else() -> None:
     state = known()
     failed = occurrence("monitor.error", reason="http_404", message="The source answers HTTP 404.")
     folded(state, report(seq=1, monitor={"stream": "Unknown", "reason": "http_404"}, occurrences=[failed]))
     folded(state, report(seq=2, monitor={"stream": "Unknown", "reason": "not_live"}))
     assert state.status["conditions"][0]["reason"] == "SourceNotSeen"
+    folded(state, report(seq=3, monitor={"stream": "Unknown", "reason": "http_404"}))
+    assert state.status["conditions"][0]["reason"] == "SourceNotFound"
+
+
+def test_an_error_that_the_gateway_itself_has_noticed_is_none_of_the_source() -> None:
+    state = known()
+    refused = occurrence("monitor.error", reason="webhook_url_refused", message="10.0.0.1 is private")
+    folded(state, report(seq=-1, occurrences=[refused]), report(seq=1, monitor={"stream": "Unknown"}))
+    assert (state.status["conditions"][0]["reason"], state.private) == ("SourceNotSeen", {})
