@@ -56,6 +56,7 @@ from castwarden_gateway.monitors.routes import MONITORS
 from castwarden_gateway.monitors.service import Monitors
 from castwarden_gateway.monitors.troubles import Troubles
 from castwarden_gateway.openapi.routes import DESCRIPTION, pages
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.readiness import Readiness
 from castwarden_gateway.service.routes import HEALTH
 from castwarden_gateway.settings import GatewaySettings
@@ -96,7 +97,8 @@ class Gateway:
         settings, resources = self.settings, self.resources
         self.database = await Database.open(settings.database_url, max_size=settings.database_pool)
         everything = self.database.of_all()  # what workers report, deliveries and upkeep know no tenant
-        self._client = delivery_client(settings.outbound_allow, _SOCKETS)
+        self._client = delivery_client(settings.outbound_allow, _SOCKETS, hosts=settings.webhook_hosts)
+        self._receivers = Receivers(settings.outbound_allow, settings.webhook_hosts)
         signing_key = settings.webhook_signing_key.get_secret_value() if settings.webhook_signing_key else None
         keyring = Keyring(settings.secret_keys)
         self._signer = Signer(keyring, signing_key)
@@ -121,7 +123,7 @@ class Gateway:
             self._tenants,
             resources.monitors,
             settings.watch_namespaces,
-            settings.outbound_allow,
+            self._receivers,
             self._taker.tell,
         )
         self._troubles = Troubles(resources.monitors, self._taker.tell)
@@ -244,7 +246,7 @@ class Gateway:
         app = self._listeners.public(shown, self._authenticator, Idempotency(self._claims), self._audit)
         app[HEALTH] = self._health
         app[DESCRIPTION] = description()
-        app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow)
+        app[MONITORS] = Monitors(resources, self.statuses, self._bindings, allow, self._receivers)
         app[LOOKS] = self._looks
         app[CHANNELS] = Channels(resources, self.statuses, allow, settings.max_channels)
         app[VIDEOS] = VideoStore(self.database)
@@ -253,7 +255,7 @@ class Gateway:
         app[ATTEMPTS] = AttemptStore(self.database)
         app[EVENTS] = EventStore(self.database)
         app[STREAMS] = self._streams
-        app[WEBHOOKS] = Webhooks(self.database, self._client, self._signer, allow)
+        app[WEBHOOKS] = Webhooks(self.database, self._client, self._signer, allow, settings.webhook_hosts)
         app[TENANTS] = self._store
         app[AUTHENTICATOR] = self._authenticator
         app[AUDIT] = self._audit_store

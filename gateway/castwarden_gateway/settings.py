@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from castwarden_base.settings import Networks, Settings
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 
+from castwarden_gateway.outbound.receivers import HOST
+
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s?#@]+")
 
 
@@ -57,6 +59,18 @@ def _read_rates(value: object) -> object:
     return rates
 
 
+def _read_hosts(value: object) -> object:
+    parts = _split(value)
+    if not isinstance(parts, list):
+        return value
+    hosts = tuple(part.rstrip(".").lower() for part in parts)
+    for host in hosts:
+        if not HOST.fullmatch(host):
+            raise ValueError(f"must be like receiver.tools.svc or *.tools.svc, without a port; {host} is not")
+    return hosts
+
+
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_read_hosts)]
 Rates = Annotated[dict[str, int], BeforeValidator(_read_rates)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_read_origins)]
@@ -128,6 +142,12 @@ class GatewaySettings(DatabaseSettings):
         (),
         alias="CASTWARDEN_TRUSTED_PROXIES",
         description="CIDRs, comma-separated, of proxies in front whose X-Forwarded-For is believed",
+    )
+    webhook_hosts: Hosts = Field(
+        (),
+        alias="CASTWARDEN_WEBHOOK_HOSTS",
+        description="hosts, comma-separated, that webhooks may go to wherever they lead: a cluster's Services; "
+        "*.tools.svc stands for all that end so",
     )
     extractions_per_hour: Rates = Field(
         {"youtube.com": 300},

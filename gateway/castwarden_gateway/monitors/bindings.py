@@ -5,10 +5,9 @@ import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
+from castwarden_base.http import BlockedAddress, InvalidUrl
 from castwarden_base.ids import derived_uuid7
 from castwarden_base.logs import get_logger
-from castwarden_base.settings import Network
 from castwarden_model.messages import Occurrence
 from castwarden_model.resources import Monitor
 
@@ -17,6 +16,7 @@ from castwarden_gateway.facts.errors import Fenced
 from castwarden_gateway.kube.cache import Object
 from castwarden_gateway.kube.resources import Kind
 from castwarden_gateway.monitors.troubles import Tell
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.tenants.bootstrap import NamespaceTaken, Tenants
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.store import drop_bound_endpoint, ensure_bound_endpoint
@@ -36,7 +36,7 @@ class Bindings:
         tenants: Tenants,
         monitors: Kind[Monitor],
         namespaces: Iterable[str],
-        allow: Iterable[Network],
+        receivers: Receivers,
         tell: Tell,
     ) -> None:
         """`namespaces` are those that are watched; none means all."""
@@ -45,7 +45,7 @@ class Bindings:
         self._tenants = tenants
         self._monitors = monitors
         self._namespaces = list(namespaces)
-        self._allow = tuple(allow)
+        self._receivers = receivers
         self._tell = tell
         self._bound: dict[str, str] = {}  # uid -> URL that its endpoint has
         self._todo: dict[str, Object | None] = {}  # uid -> the Monitor, or None when it is gone
@@ -128,7 +128,7 @@ class Bindings:
 
     def _refusal(self, url: str) -> str | None:
         try:
-            check_url(url, self._allow)
+            self._receivers.check(url)
         except (InvalidUrl, BlockedAddress) as error:
             return str(error)
         return None

@@ -37,6 +37,7 @@ from castwarden_gateway.monitors.answers import MonitorView
 from castwarden_gateway.monitors.bindings import Bindings
 from castwarden_gateway.monitors.bodies import FIELDS, MonitorCreate, MonitorFields, MonitorPatch, MonitorQuery, spec_of
 from castwarden_gateway.monitors.view import ACTIVE, status_of, stream_status_of, view
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.tenants.principal import Tenant
 
 log = get_logger(__name__)
@@ -55,13 +56,19 @@ class Monitors:
     """What the API can do with the monitors of one tenant. Raises Problems."""
 
     def __init__(
-        self, resources: Resources, statuses: StatusWriter, bindings: Bindings, allow: Iterable[Network]
+        self,
+        resources: Resources,
+        statuses: StatusWriter,
+        bindings: Bindings,
+        allow: Iterable[Network],
+        receivers: Receivers,
     ) -> None:
         self._resources = resources
         self._kind = resources.monitors
         self._statuses = statuses
         self._bindings = bindings
         self._allow = tuple(allow)
+        self._receivers = receivers
         self._creating: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._views: dict[str, tuple[str, Mapping[str, Any] | None, Fragment]] = {}
 
@@ -151,7 +158,7 @@ class Monitors:
         if body.callback_url is None:
             return
         try:
-            check_url(body.callback_url, self._allow)
+            self._receivers.check(body.callback_url)
         except (InvalidUrl, BlockedAddress) as error:
             refused = FieldError(str(error), pointer="/callback_url")
             raise InvalidRequest("The callback cannot be called; see errors.", errors=[refused]) from error

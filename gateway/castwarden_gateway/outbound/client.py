@@ -13,13 +13,14 @@ from typing import Self
 
 from aiohttp.abc import AbstractResolver
 from castwarden_base.addresses import Network
-from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
+from castwarden_base.http import BlockedAddress, InvalidUrl
 from castwarden_base.names import Names
 
 from castwarden_gateway.outbound.answer import AnswerReader, Malformed
 from castwarden_gateway.outbound.connection import Disconnected
 from castwarden_gateway.outbound.dial import Dialer, NoConnection
 from castwarden_gateway.outbound.pool import Pool
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.outbound.targets import Target, request_head, target
 
 _IDLE_SECONDS = 30.0
@@ -45,12 +46,13 @@ class Client:
         self,
         allow: Iterable[Network] = (),
         *,
+        hosts: Iterable[str] = (),
         sockets: int = 512,
         connect_seconds: float = 5.0,
         resolver: AbstractResolver | None = None,
     ) -> None:
-        self._allow = tuple(allow)
-        self._dialer = Dialer(self._allow, resolver or Names(), connect_seconds)
+        self._receivers = Receivers(allow, hosts)
+        self._dialer = Dialer(self._receivers, resolver or Names(), connect_seconds)
         self._pool = Pool(sockets, _IDLE_SECONDS)
         self._targets: dict[str, Target] = {}
         self._sweeping = asyncio.create_task(self._sweep(), name="webhook-connections")
@@ -119,7 +121,7 @@ class Client:
         if found is None:
             if len(self._targets) >= _URLS_KEPT:
                 self._targets.clear()
-            found = self._targets[url] = target(check_url(url, self._allow))
+            found = self._targets[url] = target(self._receivers.check(url))
         return found
 
     async def _sweep(self) -> None:

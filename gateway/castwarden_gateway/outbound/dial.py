@@ -4,15 +4,15 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from castwarden_base.addresses import Network
 from castwarden_base.http import BlockedAddress, address_refusal
 
 from castwarden_gateway.outbound.connection import Connection
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.outbound.targets import Origin
 
 _NAMES_KEPT_SECONDS = 10.0
@@ -34,8 +34,8 @@ class NoConnection(Exception):
 class Dialer:
     """`connect` within `seconds`, TLS included. Raises NoConnection or BlockedAddress."""
 
-    def __init__(self, allow: Iterable[Network], resolver: AbstractResolver, seconds: float) -> None:
-        self._allow = tuple(allow)
+    def __init__(self, receivers: Receivers, resolver: AbstractResolver, seconds: float) -> None:
+        self._receivers = receivers
         self._resolver = resolver
         self._seconds = seconds
         self._names: dict[Origin, tuple[float, Found]] = {}
@@ -78,10 +78,11 @@ class Dialer:
             found = await self._resolver.resolve(origin.host, origin.port, socket.AF_UNSPEC)
         except (OSError, UnicodeError) as error:
             raise NoConnection("dns", str(error)) from error
-        reachable = [one for one in found if address_refusal(one["host"], self._allow) is None][:_ADDRESSES]
+        allow = self._receivers.open_to(origin.host)
+        reachable = [one for one in found if address_refusal(one["host"], allow) is None][:_ADDRESSES]
         if found and not reachable:
             address = found[0]["host"]
-            raise BlockedAddress(f"{origin.host} leads to {address}: {address_refusal(address, self._allow)}")
+            raise BlockedAddress(f"{origin.host} leads to {address}: {address_refusal(address, allow)}")
         if len(self._names) >= _NAMES_KEPT:
             self._names.clear()
         self._names[origin] = (loop.time() + _NAMES_KEPT_SECONDS, reachable)
@@ -89,7 +90,7 @@ class Dialer:
 
     async def _open(self, origin: Origin, address: ResolveResult, context: ssl.SSLContext | None) -> Connection:
         loop = asyncio.get_running_loop()
-        sock = self._socket(address)
+        sock = self._socket(origin, address)
         try:
             await loop.sock_connect(sock, (address["host"], address["port"]))
             _, connection = await loop.create_connection(
@@ -104,9 +105,9 @@ class Dialer:
             raise
         return connection
 
-    def _socket(self, address: ResolveResult) -> socket.socket:
+    def _socket(self, origin: Origin, address: ResolveResult) -> socket.socket:
         """The one place where a socket to a receiver comes from. The guard judges the very address that it is for."""
-        if reason := address_refusal(address["host"], self._allow):
+        if reason := address_refusal(address["host"], self._receivers.open_to(origin.host)):
             raise BlockedAddress(f"{address['host']}: {reason}")
         sock = socket.socket(address["family"], socket.SOCK_STREAM)
         sock.setblocking(False)

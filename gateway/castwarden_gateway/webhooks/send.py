@@ -31,9 +31,11 @@ class Answer:
     retry_after: float | None = None
 
 
-def delivery_client(allow: Iterable[Network], sockets: int, resolver: AbstractResolver | None = None) -> Client:
+def delivery_client(
+    allow: Iterable[Network], sockets: int, resolver: AbstractResolver | None = None, hosts: Iterable[str] = ()
+) -> Client:
     """The guarded client for deliveries. How many are in flight is the engine's to bound."""
-    return Client(allow, sockets=sockets, connect_seconds=_CONNECT_SECONDS, resolver=resolver)
+    return Client(allow, hosts=hosts, sockets=sockets, connect_seconds=_CONNECT_SECONDS, resolver=resolver)
 
 
 async def post(

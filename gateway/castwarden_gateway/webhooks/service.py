@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from asyncpg import Record
-from castwarden_base.http import BlockedAddress, InvalidUrl, check_url
+from castwarden_base.http import BlockedAddress, InvalidUrl
 from castwarden_base.ids import uuid7
 from castwarden_base.settings import Network
 from castwarden_model.events import CATALOGUE
@@ -16,6 +16,7 @@ from castwarden_gateway.http.etags import IfMatch
 from castwarden_gateway.http.operations import Operation
 from castwarden_gateway.http.problems import Conflict, FieldError, InvalidRequest
 from castwarden_gateway.outbound.client import Client
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.webhooks import checks, store
 from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.columns import already, columns
@@ -41,17 +42,24 @@ class KeyOfInstallation(Conflict):
 class Webhooks:
     """What the API can do with webhooks of one tenant. Raises Problems."""
 
-    def __init__(self, database: Database, client: Client, signer: Signer, allow: Iterable[Network] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        signer: Signer,
+        allow: Iterable[Network] = (),
+        hosts: Iterable[str] = (),
+    ) -> None:
         self._database = database
         self._client = client
         self._signer = signer
-        self._allow = tuple(allow)
+        self._receivers = Receivers(allow, hosts)
         self.controls = Controls(database, signer)
 
     def check(self, url: str, pointer: str = "/url") -> None:
         """Raises InvalidRequest when deliveries to this URL are refused for what it says."""
         try:
-            check_url(url, self._allow)
+            self._receivers.check(url)
         except (InvalidUrl, BlockedAddress) as error:
             refused = FieldError(str(error), pointer)
             raise InvalidRequest("The URL cannot be used; see errors.", errors=[refused]) from error

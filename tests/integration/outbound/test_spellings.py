@@ -18,6 +18,7 @@ from castwarden_base.http import BlockedAddress, InvalidUrl, check_url, get_foll
 from castwarden_base.names import Names
 from castwarden_gateway.outbound.client import Client
 from castwarden_gateway.outbound.dial import Dialer, NoConnection
+from castwarden_gateway.outbound.receivers import Receivers
 from castwarden_gateway.outbound.targets import Origin
 
 FRONT = "127.0.0.2"  # the one address that is open in these tests: who redirects
@@ -173,7 +174,7 @@ async def test_no_redirect_leads_a_worker_inside_however_it_is_spelled(host: str
 
 @pytest.mark.parametrize("host", [host.strip("[]") for host in [*OLD_IPV4, *UNICODE, *IPV6]])
 async def test_the_socket_is_refused_to_what_the_system_makes_of_a_spelling(host: str, inside: Inside) -> None:
-    dialer = Dialer((), Names(), 5)
+    dialer = Dialer(Receivers(), Names(), 5)
     with pytest.raises((BlockedAddress, NoConnection)):
         await dialer.connect(Origin(False, host, inside.port))
     assert inside.connections == []
@@ -234,3 +235,11 @@ async def test_a_name_with_addresses_outside_and_inside_is_reached_outside_only(
         outcome = await client.post(f"http://both.example:{inside.port}/", b"{}", {}, 5)
     assert outcome.error == "disconnected"
     assert inside.connections == []
+
+
+async def test_a_host_that_is_opened_by_name_is_reached_wherever_it_leads_and_no_other_is(inside: Inside) -> None:
+    async with Client(hosts=["hook.tools.svc"], resolver=Answers(["127.0.0.1"])) as client:
+        refused = await client.post(f"http://other.tools.svc:{inside.port}/", b"{}", {}, 5)
+        assert (refused.error, inside.connections) == ("address_refused", [])
+        await client.post(f"http://hook.tools.svc:{inside.port}/", b"{}", {}, 5)
+    assert len(inside.connections) == 1
