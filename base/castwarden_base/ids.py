@@ -36,6 +36,16 @@ def derived_uuid7(at: datetime, *words: str) -> UUID:
     return _compose(int(at.timestamp() * 1000), digest & (1 << _TAIL_BITS) - 1)
 
 
+def first_uuid7(at: datetime) -> UUID:
+    """The lowest id that can have been made at `at`, to the millisecond: where what came since then begins."""
+    return _compose(int(at.timestamp() * 1000), 0)
+
+
+def ms_of(id_: UUID) -> int:
+    """Milliseconds since 1970 at which a UUIDv7 was made."""
+    return id_.int >> 80
+
+
 def _compose(ms: int, tail: int) -> UUID:
     value = (ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
     return UUID(int=value)

@@ -30,6 +30,7 @@ from castwarden_gateway.downloads.store import AttemptStore
 from castwarden_gateway.events.feed import Feed, adopt
 from castwarden_gateway.events.routes import EVENTS, STREAMS
 from castwarden_gateway.events.store import EventStore
+from castwarden_gateway.events.store import prune as prune_events
 from castwarden_gateway.events.streams import Streams
 from castwarden_gateway.facts.known import Known
 from castwarden_gateway.facts.restore import restore
@@ -66,6 +67,7 @@ from castwarden_gateway.tenants.bootstrap import Tenants, bootstrap
 from castwarden_gateway.tenants.routes import AUTHENTICATOR, TENANTS
 from castwarden_gateway.tenants.store import TenantStore
 from castwarden_gateway.webhooks.engine import DeliveryEngine
+from castwarden_gateway.webhooks.options import Options as EngineOptions
 from castwarden_gateway.webhooks.routes import WEBHOOKS
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.send import delivery_client
@@ -102,7 +104,8 @@ class Gateway:
         signing_key = settings.webhook_signing_key.get_secret_value() if settings.webhook_signing_key else None
         keyring = Keyring(settings.secret_keys)
         self._signer = Signer(keyring, signing_key)
-        self._engine = DeliveryEngine(everything, self._client, self._signer)
+        engine_options = EngineOptions(retention_days=settings.delivery_days)
+        self._engine = DeliveryEngine(everything, self._client, self._signer, engine_options)
         self._store = TenantStore(self.database, settings.max_monitors)
         self._tenants = Tenants(self._store)
         self._buckets = Buckets(everything)
@@ -215,6 +218,7 @@ class Gateway:
             try:
                 await prune_reports(self.database.of_all(), _KEEP_REPORT_IDS)
                 await self._audit_store.prune(self.settings.audit_days)
+                await prune_events(self.database.of_all(), self.settings.event_days)
             except DatabaseUnavailable:
                 log.warning("not_pruned")
             await asyncio.sleep(3600)
@@ -255,7 +259,9 @@ class Gateway:
         app[ATTEMPTS] = AttemptStore(self.database)
         app[EVENTS] = EventStore(self.database)
         app[STREAMS] = self._streams
-        app[WEBHOOKS] = Webhooks(self.database, self._client, self._signer, allow, settings.webhook_hosts)
+        app[WEBHOOKS] = Webhooks(
+            self.database, self._client, self._signer, allow, settings.webhook_hosts, settings.delivery_days
+        )
         app[TENANTS] = self._store
         app[AUTHENTICATOR] = self._authenticator
         app[AUDIT] = self._audit_store

@@ -155,6 +155,16 @@ class GatewaySettings(DatabaseSettings):
         description="how often all workers together may ask a site by yt-dlp or streamlink, as site=number,…; "
         "a quarter of it at once, half of it for one namespace while others ask too; other sites: no limit",
     )
+    event_days: int = Field(
+        365, alias="CASTWARDEN_EVENT_DAYS", ge=30, le=36500, description="days that events are kept"
+    )
+    delivery_days: int = Field(
+        30,
+        alias="CASTWARDEN_DELIVERY_DAYS",
+        ge=1,
+        le=365,
+        description="days that attempts, dead deliveries and what is counted of endpoints are kept",
+    )
     audit_days: int = Field(
         365, alias="CASTWARDEN_AUDIT_DAYS", ge=1, le=36500, description="days that the audit log is kept"
     )

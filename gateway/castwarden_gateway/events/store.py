@@ -3,11 +3,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
+from castwarden_base.ids import first_uuid7
 from castwarden_model.events import CATALOGUE, Event
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
@@ -16,6 +17,7 @@ from castwarden_gateway.http.media import example
 from castwarden_gateway.webhooks.fanout import fan_out
 
 SQL = statements(__file__)
+_PRUNED_AT_ONCE = 1000
 CHANNEL = "castwarden_events"  # wakes the streams, once the transaction commits
 
 
@@ -129,6 +131,13 @@ class EventStore:
     async def get(self, tenant_id: UUID, event_id: UUID) -> EventView | None:
         row = await self._db.of(tenant_id).fetchrow(SQL.event, tenant_id, event_id)
         return view(row) if row else None
+
+
+async def prune(database: Database, days: int) -> None:
+    """Drops events that are older, a few at a time so that nothing waits for it."""
+    oldest = first_uuid7(datetime.now(UTC) - timedelta(days=days))
+    while await database.fetchval(SQL.prune, oldest, _PRUNED_AT_ONCE) > 0:
+        pass
 
 
 def view(row: Record) -> EventView:

@@ -25,3 +25,13 @@ limit $3
 select id, type, kind, namespace, name, uid, occurred_at, data, metadata
 from events
 where tenant_id = $1 and id = $2
+
+-- name: prune
+-- $1 ids below go, $2 at most of each tenant
+with old as (
+    select e.id from tenants t
+    cross join lateral (select id from events where tenant_id = t.id and id < $1 order by id limit $2) e
+), gone as (
+    delete from events e using old where e.id = old.id returning e.id
+)
+select count(*) from gone

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID, uuid4
@@ -30,6 +29,7 @@ from castwarden_gateway.webhooks.fanout import CHANNEL
 from castwarden_gateway.webhooks.flush import Buffer, Result
 from castwarden_gateway.webhooks.hand import Hand
 from castwarden_gateway.webhooks.lanes import Shares
+from castwarden_gateway.webhooks.options import Options
 from castwarden_gateway.webhooks.schedule import decide
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.signing import Signer
@@ -39,25 +39,6 @@ from castwarden_gateway.webhooks.upkeep import Upkeep
 
 _CLOSED_SECONDS = 2.0  # by then PostgreSQL knows that the endpoint is paused or disabled
 _UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How the engine works; the defaults suit a gateway with two cores."""
-
-    max_in_flight: int = 4096  # deliveries in hand in this process: waiting, under way or not yet written
-    share: int = 3072  # of these, how many one tenant may have waiting or under way
-    doubtful: int = 256  # so many without an answer make the engine wary of endpoints that have not answered lately
-    batch: int = 500  # deliveries taken in one look
-    poll_seconds: float = 1.0  # the queue is looked at this often even when nobody calls
-    pass_seconds: float = 0.005  # least time between two looks
-    lease_grace_seconds: float = 10.0  # a lease outlasts the endpoint's timeout by this much
-    flush_seconds: float = 0.03
-    flush_size: int = 500
-    stop_seconds: float = 20.0  # how long `stop` waits for attempts under way
-    retention_days: int = 30  # of attempts and of the dead
-    tidy_seconds: float = 600.0
-    gauge_seconds: float = 15.0
 
 
 class DeliveryEngine:
@@ -80,7 +61,7 @@ class DeliveryEngine:
         self._unsure = False  # a claim may have been committed whose answer we did not get
         self._troubles = Troubles()
         self._turns = Turns(self._owner, options.lease_grace_seconds, options.poll_seconds)
-        self._upkeep = Upkeep(database, signer.keyring, self._troubles, self._hand.forget, options.retention_days)
+        self._upkeep = Upkeep(database, signer.keyring, self._troubles, self._hand.forget, options)
         self._stopping = False
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -93,7 +74,7 @@ class DeliveryEngine:
         self._tasks.start("webhook-claim", self._claim_forever())
         self._tasks.start("webhook-flush", self._flush_forever())
         self._tasks.start("webhook-listen", self._listen_forever())
-        self._upkeep.start(self._tasks, self._options.tidy_seconds, self._options.gauge_seconds)
+        self._upkeep.start(self._tasks)
 
     async def stop(self) -> None:
         """Claims no more, lets attempts under way end, writes what came of them, gives the rest back."""
@@ -111,6 +92,7 @@ class DeliveryEngine:
                 await self._write(batch)
             await self._database.retry(lambda connection: claims.release(connection, self._owner, ()))
             await self._database.retry(self._turns.end)
+            await self._upkeep.tell_tallies()
         except DATABASE_ERRORS as error:
             self._troubles.failed("stop", error, left_behind=str(len(self._buffer)))
 
@@ -238,8 +220,7 @@ class DeliveryEngine:
         if claim.ordered and verdict.outcome == "failed":
             self._give_back(self._hand.drop(claim.endpoint_id))  # nothing gets ahead of it
         self._buffer.put(Result(claim, at, answer, verdict, rest))
-        metrics.DELIVERIES.labels(verdict.outcome, metrics.status_class(answer.status)).inc()
-        metrics.SECONDS.observe(answer.ms / 1000)
+        metrics.attempted(verdict.outcome, answer.status, answer.ms)
         if not self._stopping:
             self._begin(claim.endpoint_id)
         satisfied = self._hungry & {claim.endpoint_id, claim.tenant_id}
@@ -269,6 +250,7 @@ class DeliveryEngine:
                 await self._database.run(partial(flush.write, owner=self._owner, results=batch))
             except _UNWRITABLE:
                 await self._write_singly(batch)
+        self._upkeep.tallies.count(batch)
         self._buffer.written(len(batch))
         self._held.difference_update(result.claim.id for result in batch)
         if self._full or any(result.claim.ordered for result in batch):  # what comes after them is due now

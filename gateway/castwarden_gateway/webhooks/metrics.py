@@ -26,5 +26,7 @@ FLUSH_SECONDS = Histogram("castwarden_attempts_flush_seconds", "Time to write on
 ENGINE_ERRORS = Counter("castwarden_delivery_engine_errors_total", "Failures of the engine itself, by part", ["part"])
 
 
-def status_class(status: int | None) -> str:
-    return "none" if status is None else f"{status // 100}xx"
+def attempted(outcome: str, status: int | None, ms: int) -> None:
+    """Counts one attempt."""
+    DELIVERIES.labels(outcome, "none" if status is None else f"{status // 100}xx").inc()
+    SECONDS.observe(ms / 1000)

@@ -22,11 +22,13 @@ from castwarden_gateway.webhooks.claim import Claim
 from castwarden_gateway.webhooks.columns import already, columns
 from castwarden_gateway.webhooks.controls import Controls
 from castwarden_gateway.webhooks.deliver import attempt
-from castwarden_gateway.webhooks.errors import EndpointIsBound, EndpointIsDisabled, found
+from castwarden_gateway.webhooks.errors import EndpointIsBound, found, refuse_disabled
 from castwarden_gateway.webhooks.models import EndpointCreate, EndpointPatch
 from castwarden_gateway.webhooks.payloads import StoredEvent
+from castwarden_gateway.webhooks.replays import Replays
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.signing import Signer, active
+from castwarden_gateway.webhooks.statistics import Statistics
 
 PING = "webhook.ping"
 
@@ -49,12 +51,15 @@ class Webhooks:
         signer: Signer,
         allow: Iterable[Network] = (),
         hosts: Iterable[str] = (),
+        retention_days: int = 30,
     ) -> None:
         self._database = database
         self._client = client
         self._signer = signer
         self._receivers = Receivers(allow, hosts)
         self.controls = Controls(database, signer)
+        self.replays = Replays(database, retention_days)
+        self.statistics = Statistics(database, retention_days)
 
     def check(self, url: str, pointer: str = "/url") -> None:
         """Raises InvalidRequest when deliveries to this URL are refused for what it says."""
@@ -142,7 +147,7 @@ class Webhooks:
         async def work(connection: Connection) -> Record:
             async def again() -> str:
                 old = found(await store.delivery(connection, tenant_id, id_))
-                await _refuse_disabled(connection, tenant_id, old["endpoint_id"])
+                await refuse_disabled(connection, tenant_id, old["endpoint_id"])
                 return str(await store.resend(connection, tenant_id, old))
 
             sent_as = UUID(await operation.once(connection, again))
@@ -155,7 +160,7 @@ class Webhooks:
 
         async def work(connection: Connection) -> int:
             async def revive() -> int:
-                await _refuse_disabled(connection, tenant_id, endpoint_id)
+                await refuse_disabled(connection, tenant_id, endpoint_id)
                 return await store.revive(connection, tenant_id, endpoint_id, since)
 
             return await operation.once(connection, revive)
@@ -193,11 +198,6 @@ class Webhooks:
         row = await self.endpoint(tenant_id, id_)
         if row["resource_uid"] is not None:
             raise EndpointIsBound(hint)
-
-
-async def _refuse_disabled(connection: Connection, tenant_id: UUID, id_: UUID) -> None:
-    if not found(await store.endpoint(connection, tenant_id, id_))["enabled"]:
-        raise EndpointIsDisabled("Enable the endpoint first.")
 
 
 def version_of(endpoint: Record) -> str:

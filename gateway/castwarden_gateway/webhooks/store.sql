@@ -53,6 +53,8 @@ with gone as (
     delete from webhook_dead d using gone where d.endpoint_id = gone.id
 ), turn as (
     delete from webhook_turns t using gone where t.endpoint_id = gone.id
+), replays as (
+    delete from webhook_replays r using gone where r.endpoint_id = gone.id
 )
 select id from gone
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine does beside delivering, now and then: tidies up, counts what waits. Tries again until it works."""
+"""What the engine does beside delivering, now and then: tidies up, counts, replays. Tries again until it works."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,9 +8,11 @@ from typing import Any
 from castwarden_base.tasks import Supervisor
 
 from castwarden_gateway.db import Connection, Database
-from castwarden_gateway.webhooks import giving_up, maintain, metrics
+from castwarden_gateway.webhooks import giving_up, maintain, metrics, replays, tallies
+from castwarden_gateway.webhooks.options import Options
 from castwarden_gateway.webhooks.reseal import reseal
 from castwarden_gateway.webhooks.secrets import Keyring
+from castwarden_gateway.webhooks.tallies import Tallies
 from castwarden_gateway.webhooks.troubles import DATABASE_ERRORS, Troubles
 
 
@@ -23,19 +25,23 @@ class Upkeep:
         keyring: Keyring,
         troubles: Troubles,
         forget: Callable[[], None],
-        retention_days: int,
+        options: Options,
     ) -> None:
         self._database = database
         self._keyring = keyring
         self._troubles = troubles
         self._forget = forget
-        self._retention_days = retention_days
+        self._options = options
         self.tidied = asyncio.Event()
+        self.tallies = Tallies()
 
-    def start(self, tasks: Supervisor, tidy_seconds: float, gauge_seconds: float) -> None:
-        tasks.start("webhook-tidy", self._every(tidy_seconds, "tidy", self._tidy))
-        tasks.start("webhook-failing", self._every(tidy_seconds, "failing", self._give_up))
-        tasks.start("webhook-gauges", self._every(gauge_seconds, "gauges", self._gauge))
+    def start(self, tasks: Supervisor) -> None:
+        options = self._options
+        tasks.start("webhook-tidy", self._every(options.tidy_seconds, "tidy", self._tidy))
+        tasks.start("webhook-failing", self._every(options.tidy_seconds, "failing", self._give_up))
+        tasks.start("webhook-gauges", self._every(options.gauge_seconds, "gauges", self._gauge))
+        tasks.start("webhook-tallies", self._every(options.tally_seconds, "tallies", self.tell_tallies))
+        tasks.start("webhook-replays", self._every(options.replay_seconds, "replays", self._replay))
 
     async def _every(self, seconds: float, part: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
@@ -50,7 +56,7 @@ class Upkeep:
 
     async def _tidy(self) -> None:
         async def work(connection: Connection) -> None:
-            await maintain.tidy(connection, self._retention_days)
+            await maintain.tidy(connection, self._options.retention_days)
             await reseal(connection, self._keyring)
 
         try:
@@ -60,6 +66,19 @@ class Upkeep:
 
     async def _give_up(self) -> None:
         await self._database.run(giving_up.disable_failing)
+
+    async def _replay(self) -> None:
+        while await self._database.run(replays.step):
+            pass
+
+    async def tell_tallies(self) -> None:
+        """Adds what was counted in this process since the last time."""
+        taken = self.tallies.take()
+        try:
+            await self._database.run(lambda connection: tallies.add(connection, taken))
+        except BaseException:
+            self.tallies.put_back(taken)
+            raise
 
     async def _gauge(self) -> None:
         self._forget()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 from asyncpg import Record
+from castwarden_base.ids import ms_of
 from pydantic import BaseModel
 
 from castwarden_gateway.http.cursors import encode
@@ -16,6 +17,7 @@ from castwarden_gateway.http.routes import Request
 from castwarden_gateway.tenants.principal import Principal
 from castwarden_gateway.webhooks.delivery_models import AttemptView, DeliveryView, PingResult
 from castwarden_gateway.webhooks.models import EndpointView
+from castwarden_gateway.webhooks.replay_models import ReplayView
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.service import Webhooks
 from castwarden_gateway.webhooks.signing import active
@@ -84,6 +86,18 @@ def attempt(row: Record) -> AttemptView:
         detail=row["detail"],
         response_headers=row["response_headers"],
         response_body=row["response_body"].decode("utf-8", "replace"),
+    )
+
+
+def replay(row: Record) -> ReplayView:
+    since, until = row["since"].timestamp() * 1000, row["until"].timestamp() * 1000
+    done = row["state"] == "completed"
+    return ReplayView(
+        **{name: row[name] for name in ("id", "endpoint_id", "since", "until", "reason", "created_at", "finished_at")},
+        status=row["state"],
+        progress=1.0 if done else round(min(1.0, max(0.0, (ms_of(row["cursor"]) - since) / (until - since))), 4),
+        events=row["looked_at"],
+        queued=row["queued"],
     )
 
 

@@ -6,6 +6,7 @@ The repeat is answered as the first run would have been, and the world is as tha
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,7 +28,9 @@ KEPT = (
     "select id, url, description, enabled, secret, old_secrets, held_since, held_until from webhook_endpoints",
     "select id, endpoint_id from webhook_deliveries union select id, endpoint_id from webhook_dead",
     "select tenant_id, secret from webhook_signing_keys",
+    "select id, endpoint_id, since from webhook_replays",
 )
+HOUR_AGO = {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class World:
         made = await self.api.post(
             "/api/v1/webhooks/endpoints", {"url": "http://127.0.0.1:9/", "events": ["video.created"]}
         )
+        return str(made.data["id"])
+
+    async def replay(self) -> str:
+        made = await self.api.post(f"/api/v1/webhooks/endpoints/{await self.endpoint()}/replay", HOUR_AGO)
         return str(made.data["id"])
 
     async def key(self) -> str:
@@ -143,6 +150,8 @@ CASES = [
     Case("POST", "/api/v1/webhooks/endpoints/{id}/resume", 200, None, World.endpoint),
     Case("POST", "/api/v1/webhooks/endpoints/{id}/test", 200, None, World.endpoint),
     Case("POST", "/api/v1/webhooks/endpoints/{id}/recover", 202, {"since": "2020-01-01T00:00:00Z"}, World.recoverable),
+    Case("POST", "/api/v1/webhooks/endpoints/{id}/replay", 201, HOUR_AGO, World.endpoint),
+    Case("POST", "/api/v1/webhooks/replays/{id}/cancel", 200, None, World.replay),
     Case("POST", "/api/v1/webhooks/deliveries/{id}/resend", 202, None, World.sent_delivery),
     Case("POST", "/api/v1/webhooks/deliveries/{id}/resend", 202, None, World.dead_delivery),
     Case("POST", "/api/v1/webhooks/signing-key", 200, {}),

@@ -5,6 +5,7 @@ A new route fails here until its ids and its body are among those below.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +45,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "RotateSecret": {},
     "Pause": {},
     "Recover": {"since": "2020-01-01T00:00:00Z"},
+    "ReplayStart": {"since": (datetime.now(UTC) - timedelta(days=1)).isoformat()},
     "SigningKeyRequest": {"rotate": True},
     "KeyCreate": {"name": MARK},
     "KeyRotate": {},
@@ -58,6 +60,7 @@ select string_agg(part, E'\n' order by part) from (
     union all select 'signing' || to_jsonb(s)::text from webhook_signing_keys s where tenant_id = $1
     union all select 'delivery' || to_jsonb(d)::text from webhook_deliveries d where tenant_id = $1
     union all select 'dead' || to_jsonb(d)::text from webhook_dead d where tenant_id = $1
+    union all select 'replay' || to_jsonb(r)::text from webhook_replays r where tenant_id = $1
     union all select 'event' || to_jsonb(e)::text from events e where tenant_id = $1
 ) parts
 """
@@ -96,9 +99,19 @@ async def owner(gateway: Gateway, api: Api, internal: Api, kube_api: KubeDouble,
     await tell(internal, kube_api, ids)
     ids["/api/v1/events/"] = (await api.get("/api/v1/events")).data[0]["id"]
     ids["/api/v1/webhooks/deliveries/"] = await bury(database_url, ids)
+    hook = ids["/api/v1/webhooks/endpoints/"]
+    replay = await api.post(f"/api/v1/webhooks/endpoints/{hook}/replay", BODIES["ReplayStart"])
+    ids["/api/v1/webhooks/replays/"] = replay.data["id"]
+    await wait_until(lambda: done(api, ids), PATIENCE)
     await wait_until(lambda: gateway.resources.downloads.get("default", ids["/api/v1/downloads/"]), PATIENCE)
     await wait_until(lambda: scheduled(gateway, ids["/api/v1/channels/"]), PATIENCE)
     return Owner(api, ids, database_url, kube_api)
+
+
+async def done(api: Api, ids: dict[str, str]) -> bool:
+    """The replay changes by itself no more."""
+    shown = await api.get(f"/api/v1/webhooks/replays/{ids['/api/v1/webhooks/replays/']}")
+    return bool(shown.data["status"] == "completed")
 
 
 async def tell(internal: Api, kube_api: KubeDouble, ids: dict[str, str]) -> None:

@@ -92,6 +92,18 @@ class Things:
         await self.db.execute(f"insert into {table} {values[table]}", id_, self.tenant, str(id_))
         return str(id_)
 
+    async def replay(self) -> str:
+        """Of an endpoint of its own, so that all of them may run."""
+        endpoint, id_ = UUID(await self.row("webhook_endpoints")), uuid7()
+        await self.db.execute(
+            "insert into webhook_replays (id, tenant_id, endpoint_id, since, until, cursor)"
+            " values ($1, $2, $3, now() - interval '1 hour', now(), $1)",
+            id_,
+            self.tenant,
+            endpoint,
+        )
+        return str(id_)
+
     async def delete(self, table: str, id_: str) -> None:
         await self.db.execute(f"delete from {table} where id = $1", UUID(id_))
 
@@ -144,6 +156,10 @@ LISTS: dict[str, tuple[Make, Remove]] = {
     "/api/v1/tenants": _rows("tenants"),
     "/api/v1/webhooks/endpoints": _rows("webhook_endpoints"),
     "/api/v1/webhooks/deliveries": _rows("webhook_dead"),
+    "/api/v1/webhooks/replays": (
+        lambda things, _: things.replay(),
+        lambda things, id_: things.delete("webhook_replays", id_),
+    ),
 }
 
 

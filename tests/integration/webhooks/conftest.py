@@ -24,8 +24,9 @@ from castwarden_gateway.http.errors import problems
 from castwarden_gateway.http.routes import mount
 from castwarden_gateway.webhooks import store
 from castwarden_gateway.webhooks.columns import columns
-from castwarden_gateway.webhooks.engine import DeliveryEngine, Options
+from castwarden_gateway.webhooks.engine import DeliveryEngine
 from castwarden_gateway.webhooks.models import EndpointCreate
+from castwarden_gateway.webhooks.options import Options
 from castwarden_gateway.webhooks.routes import WEBHOOKS, routes
 from castwarden_gateway.webhooks.secrets import Keyring
 from castwarden_gateway.webhooks.send import delivery_client
@@ -36,7 +37,14 @@ from castwarden_model.events import Event, Subject
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 PATH = "/api/v1/webhooks"
 KEYRING_KEY = bytes(range(32))
-QUICK = Options(poll_seconds=0.1, gauge_seconds=0.2, stop_seconds=5.0, lease_grace_seconds=1.0)
+QUICK = Options(
+    poll_seconds=0.1,
+    gauge_seconds=0.2,
+    tally_seconds=0.2,
+    replay_seconds=0.1,
+    stop_seconds=5.0,
+    lease_grace_seconds=1.0,
+)
 
 
 @dataclass

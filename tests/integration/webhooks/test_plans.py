@@ -9,7 +9,7 @@ import asyncpg
 import castwarden_gateway.webhooks
 import pytest
 from castwarden_gateway.db.sql import Statements
-from castwarden_gateway.webhooks import claim, flush, store, turns
+from castwarden_gateway.webhooks import claim, flush, replays, store, tallies, turns
 
 from tests.plugins.databases import see_all
 
@@ -39,6 +39,9 @@ PREPARED = {
     ),
     "take_turns": (turns.SQL.take_turns, "gen_random_uuid(), '{}', '{}', 10, 0.25, 100"),
     "hasten": (store.SQL.hasten, "gen_random_uuid(), gen_random_uuid(), 'x'"),
+    "take_replay": (replays.SQL.take, "2000"),
+    "missing": (replays.SQL.missing, "gen_random_uuid(), '{}'"),
+    "backlog": (tallies.SQL.backlog, "gen_random_uuid(), gen_random_uuid(), 100000"),
     "flush": (
         flush.SQL.flush,
         "'{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}', gen_random_uuid(), '{}'",
