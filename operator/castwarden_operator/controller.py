@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from castwarden_base.logs import get_logger
+from castwarden_model.faults import sentence
 from castwarden_model.resources import Channel, DownloadJob, Monitor
 from pydantic import ValidationError
 
@@ -122,5 +123,5 @@ def refusal(error: ApiError | NameTakenError) -> Is | None:
 
 
 def _faults(error: ValidationError) -> str:
-    faults = (f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
+    faults = (f"{'.'.join(str(part) for part in item['loc'])}: {sentence(item)}" for item in error.errors())
     return "; ".join(faults)

@@ -5,7 +5,7 @@ from typing import Any
 
 from castwarden_base.logs import get_logger
 
-from .errors import Away, Unavailable
+from .errors import Away, Fenced, Gone, Unavailable
 
 log = get_logger(__name__)
 
@@ -17,7 +17,7 @@ class Outage:
         self._call = call
         self._lasts = False
 
-    def failed(self, event: str, error: Unavailable, **values: Any) -> None:
+    def failed(self, event: str, error: Unavailable | Gone | Fenced, **values: Any) -> None:
         """Logs `event`. An answer that is a refusal concerns one resource: it is always a warning."""
         known = self._lasts and isinstance(error, Away)
         (log.debug if known else log.warning)(event, error=str(error), **values)

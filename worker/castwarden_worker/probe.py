@@ -19,6 +19,7 @@ import aiohttp
 from castwarden_base.http import OutboundError, check_url, outbound_session
 from castwarden_base.logs import configure_logging
 from castwarden_base.run import run
+from castwarden_model.faults import sentence
 from castwarden_model.messages import Occurrence, Transition
 from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Depth, MonitorSpec, StreamSource, StreamState
@@ -184,5 +185,5 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        return f"{where}: {sentence(first)}"
     return str(error).splitlines()[0]

@@ -45,18 +45,15 @@ class _Messages:
 
 
 class JsonLines(_Messages):
-    """Every transition as one JSON line on stdout, nothing else there."""
+    """Every fact as one JSON line on stdout, nothing else there."""
 
     refresh_seconds = 0.0
 
     def fact(self, fact: Transition | Occurrence) -> None:
-        if isinstance(fact, Transition):
-            print(json.dumps(as_json(fact)), flush=True)
-        else:
-            self.remark(sentence(fact))
+        print(json.dumps(as_json(fact)), flush=True)
 
     def update(self, view: View) -> None:
-        """Measurements are not transitions."""
+        """Measurements are no facts."""
 
 
 class PlainLines(_Messages):
@@ -126,12 +123,21 @@ def live_table(url: str) -> Iterator[LiveTable]:
         table.stop()
 
 
-def as_json(fact: Transition) -> dict[str, Any]:
-    """One transition for programs: `type`, `timestamp` and `data` are those of its webhook, and what the probe adds.
+def as_json(fact: Transition | Occurrence) -> dict[str, Any]:
+    """One fact for programs: `type`, `timestamp` and `data` are those of its webhook, and what the probe adds.
 
-    `type` is null and `data` empty for one that makes no event, because nobody saw it recover: `settled` says why.
+    `type` is null and `data` empty for a transition that makes no event, because nobody saw it recover: `settled`
+    says why. What happens at one moment has no condition.
     """
-    values, type_ = fact.model_dump(mode="json"), told_as(fact)
+    values = fact.model_dump(mode="json")
+    if isinstance(fact, Occurrence):
+        return {
+            "type": fact.type,
+            "timestamp": values["at"],
+            "data": check_data(fact.type, fact.data),
+            "condition": None,
+        }
+    type_ = told_as(fact)
     return {
         "type": type_,
         "timestamp": values["at"],

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors as RFC 9457 problem+json. One class per situation; raise it anywhere below a route."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import orjson
 from aiohttp import web
+from castwarden_model.faults import UNKNOWN, sentence
 from pydantic import ValidationError
 
 TYPE_BASE = "https://castwarden.dev/problems/"
-_UNKNOWN = "extra_forbidden"
 _COUNTED_ERRORS = 1000
 _SHOWN_ERRORS = 40
 _SHOWN_CHARACTERS = 150  # of a pointer or a sentence: with 40 errors an answer stays below 16 KiB of text
@@ -194,7 +193,7 @@ def invalid_body(error: ValidationError) -> InvalidRequest:
     """What pydantic found wrong in a body, as JSON Pointers."""
     return InvalidRequest(
         f"Wrong fields in the body: {error.error_count()}; see errors.",
-        errors=[FieldError(_sentence(item), pointer=_cut(pointer(item["loc"]))) for item in _first(error)],
+        errors=[FieldError(_cut(sentence(item)), pointer=_cut(pointer(item["loc"]))) for item in _first(error)],
     )
 
 
@@ -202,7 +201,7 @@ def invalid_query(error: ValidationError, known: Iterable[str]) -> InvalidReques
     """What pydantic found wrong in a query; an unknown parameter is answered with those that are `known`."""
     unknown = f"unknown parameter; there are {', '.join(known)}"
     errors = [
-        FieldError(unknown if item["type"] == _UNKNOWN else _sentence(item), parameter=_cut(str(item["loc"][0])))
+        FieldError(unknown if item["type"] == UNKNOWN else _cut(sentence(item)), parameter=_cut(str(item["loc"][0])))
         for item in _first(error)
     ]
     return InvalidRequest("The query has wrong parameters; see errors.", errors=errors)
@@ -212,20 +211,6 @@ def refused_character(*, pointer: str | None = None, parameter: str | None = Non
     """A text holds a character that no text may hold."""
     wrong = FieldError("holds a control character", pointer and _cut(pointer), parameter and _cut(parameter))
     return InvalidRequest("Control characters are not taken; see errors.", errors=[wrong])
-
-
-_SHOULD = re.compile(r"^(Input|Value|String|List|Tuple|Set|Dictionary|Data|URL) should")
-_WORDS = {
-    _UNKNOWN: "unknown field",
-    "missing": "is required",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dict_type": "must be an object",
-    "list_type": "must be a list",
-}
 
 
 def _first(error: ValidationError) -> Sequence[Mapping[str, Any]]:
@@ -242,16 +227,3 @@ def _cut(text: str) -> str:
 def pointer(path: Sequence[str | int]) -> str:
     """RFC 6901: `("checks", 0, "a/b")` is `/checks/0/a~1b`; the empty pointer is the whole body."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-
-
-def _sentence(item: Mapping[str, Any]) -> str:
-    """The fault in our words, without those of the validator's own types."""
-    kind = item["type"]
-    if kind in _WORDS:
-        return _WORDS[kind]
-    if kind.startswith("datetime"):
-        return "must be a date and time such as 2026-11-20T12:00:00Z"
-    text = str(item["msg"]).removeprefix("Value error, ")
-    if kind.endswith("_parsing"):
-        text = text.partition(",")[0]
-    return _cut(_SHOULD.sub("must", text))

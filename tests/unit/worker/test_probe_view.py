@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from castwarden_model.messages import Transition
+from castwarden_model.messages import Occurrence, Transition
 from castwarden_model.resources.checks import Checks
 from castwarden_model.resources.monitor import Statistics, StreamState
 from castwarden_worker import probe_view
@@ -117,3 +117,15 @@ def test_what_nobody_saw_recover_is_no_event_and_is_not_called_cleared() -> None
     told = probe_view.as_json(settled)
     assert (told["type"], told["data"], told["settled"]) == (None, {}, "stream_ended")
     assert "ended   at 0:00:12.500 after 42.0 s without a recovery: stream_ended" in probe_view.sentence(settled)
+
+
+def test_a_start_and_an_end_are_lines_too() -> None:
+    ended = Occurrence.model_validate(
+        {"id": uuid4(), "type": "stream.ended", "at": "2026-11-20T12:00:00Z", "data": {"reason": "endlist_detected"}}
+    )
+    assert probe_view.as_json(ended) == {
+        "type": "stream.ended",
+        "timestamp": "2026-11-20T12:00:00Z",
+        "data": {"reason": "endlist_detected"},
+        "condition": None,
+    }

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ..assignments import LONGEST_WAIT
 from ..errors import Fenced, Gone, Unavailable
 from ..gateway import PoolGateway
+from ..outage import Outage
 from ..outbox import write_durably
 from .hall import Hall
 
@@ -34,19 +35,21 @@ class SeatList:
     async def run(self) -> None:
         """Follows the list for as long as the process lives."""
         waits = backoff(first=0.5, cap=30.0)
+        outage = Outage("seats")
         version: str | None = None
         while True:
             try:
                 found = await self._gateway.seats(version, LONGEST_WAIT if version else 0)
             except (Unavailable, Gone, Fenced) as error:
                 delay = next(waits)
-                log.warning("seats_unavailable", error=str(error), retry_seconds=delay)
+                outage.failed("seats_unavailable", error, retry_seconds=delay)
                 if self.current is None and (kept := await asyncio.to_thread(self._read_kept)):
                     log.info("kept_seats_used", version=kept.version)
                     self._take(kept)
                 await asyncio.sleep(delay)
                 continue
             waits = backoff(first=0.5, cap=30.0)
+            outage.over()
             if found is not None:
                 first, version = version is None, found.version
                 self._take(found)
