@@ -105,6 +105,7 @@ class DeliveryEngine:
         await self._upkeep.tidied.wait()
         pauses = backoff(0.1, cap=2.0)
         while True:
+            began = time.monotonic()
             try:
                 async with self._claiming:
                     if not self._stopping:
@@ -116,9 +117,10 @@ class DeliveryEngine:
                 self._troubles.tell("claim", error)
                 await asyncio.sleep(next(pauses))
                 continue
-            began = time.monotonic()
+            ended = time.monotonic()
             await self._woken()
-            await asyncio.sleep(max(0.0, began + self._options.pass_seconds - time.monotonic()))
+            rest = min(self._options.pass_seconds, ended - began)  # quick looks may come often
+            await asyncio.sleep(max(0.0, ended + rest - time.monotonic()))
 
     async def _woken(self) -> None:
         with suppress(TimeoutError):
