@@ -58,15 +58,17 @@ async def claim(
     most: int,
     grace_seconds: float,
     others: int | None = None,
+    only: Sequence[UUID] | None = None,
 ) -> list[Claim]:
     """Leases up to `most` due deliveries to `owner`, each for its endpoint's timeout plus the grace.
 
     `free` names the endpoints that may take fewer than their usual number, and how many; `shares`
-    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named.
+    the tenants that may take fewer than a whole `share`; `others`: what an endpoint may take that is not named;
+    `only`: no endpoints but these are looked at.
     """
     latest_start = time.monotonic() + grace_seconds
-    busy, begun = (list(free), list(free.values())), (list(shares), list(shares.values()))
-    rows = await connection.fetch(SQL.claim, *busy, *begun, share, most, owner, grace_seconds, others)
+    busy, begun = _by_text(free), _by_text(shares)
+    rows = await connection.fetch(SQL.claim, busy, begun, share, most, owner, grace_seconds, others, only)
     return [_claim(row, latest_start) for row in rows]
 
 
@@ -81,8 +83,8 @@ async def claim_in_turn(
 ) -> list[Claim]:
     """The same of endpoints that go by turns, and how many each may give; those of an ordered one in their order."""
     latest_start = time.monotonic() + grace_seconds
-    ours, begun = (list(turns), list(turns.values())), (list(shares), list(shares.values()))
-    rows = await connection.fetch(SQL.claim_in_turn, *ours, *begun, share, most, owner, grace_seconds)
+    ours, begun = (list(turns), list(turns.values())), _by_text(shares)
+    rows = await connection.fetch(SQL.claim_in_turn, *ours, begun, share, most, owner, grace_seconds)
     return [_claim(row, latest_start) for row in rows]
 
 
@@ -95,6 +97,10 @@ async def give_back(connection: Connection, owner: UUID, unsent: Collection[Clai
 async def release(connection: Connection, owner: UUID, except_ids: Collection[UUID]) -> None:
     """Gives back what `owner` has leased, except what it is still working on."""
     await connection.execute(SQL.release, owner, list(except_ids))
+
+
+def _by_text(counts: Mapping[UUID, int]) -> dict[str, int]:
+    return {str(id_): count for id_, count in counts.items()}
 
 
 def _claim(row: Record, latest_start: float) -> Claim:

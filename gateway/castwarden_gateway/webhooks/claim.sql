@@ -1,31 +1,45 @@
 -- name: claim
 -- Endpoints first, then a few rows of each: a dead endpoint with a long queue must not fill the batch. The endpoints that
 -- have something waiting are found by hopping from one to the next along the index (endpoint_id, due_at). Those that go by
--- turns are left to `claim_in_turn`.
--- $1, $2 endpoints this process is busy with and their free slots
--- $3, $4 tenants it is busy with and what is left of their shares; $5 a whole share: how much one tenant may take
--- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout; $9 free slots of any other endpoint, or null
-with recursive waiting as (
-    (select endpoint_id, due_at from webhook_deliveries order by endpoint_id, due_at limit 1)
+-- turns are left to `claim_in_turn`. What is known of thousands of endpoints comes as JSON objects and each endpoint is
+-- looked up by itself: a join would be planned for a few.
+-- $1 endpoints this process is busy with: their free slots
+-- $2 tenants it is busy with: what is left of their shares; $3 a whole share: how much one tenant may take
+-- $4 most rows; $5 owner; $6 seconds a lease outlasts the timeout; $7 free slots of any other endpoint, or null
+-- $8 look at these endpoints alone; null: at all
+with recursive hops as (
+    (select endpoint_id, due_at from webhook_deliveries
+     where $8::uuid[] is null
+     order by endpoint_id, due_at limit 1)
     union all
     select following.endpoint_id, following.due_at
-    from waiting cross join lateral (
+    from hops cross join lateral (
         select d.endpoint_id, d.due_at from webhook_deliveries d
-        where d.endpoint_id > waiting.endpoint_id
+        where d.endpoint_id > hops.endpoint_id
         order by d.endpoint_id, d.due_at limit 1
     ) following
+), waiting as (
+    select * from hops
+    union all
+    select named.endpoint_id, first.due_at
+    from unnest($8::uuid[]) as named (endpoint_id) cross join lateral (
+        select d.due_at from webhook_deliveries d
+        where d.endpoint_id = named.endpoint_id
+        order by d.due_at limit 1
+    ) first
 ), ready as (
-    select e.id, e.timeout_seconds, coalesce(busy.free, least(e.max_in_flight, $9::int)) as free, coalesce(share.free, $5::int) as share
-    from waiting
-    join webhook_endpoints e on e.id = waiting.endpoint_id
-    left join unnest($1::uuid[], $2::int[]) as busy (id, free) on busy.id = e.id
-    left join unnest($3::uuid[], $4::int[]) as share (id, free) on share.id = e.tenant_id
-    where waiting.due_at <= now()
-      and e.enabled and not e.ordered and e.rate_per_second = 0
-      and (e.held_since is null or e.held_until <= now())
-      and (e.paused_until is null or e.paused_until <= now())
-      and coalesce(busy.free, least(e.max_in_flight, $9::int)) > 0
-      and coalesce(share.free, $5::int) > 0
+    select e.id, e.timeout_seconds, e.free, e.share
+    from waiting cross join lateral (
+        select id, timeout_seconds,
+               coalesce(($1::jsonb ->> id::text)::int, least(max_in_flight, $7::int)) as free,
+               coalesce(($2::jsonb ->> tenant_id::text)::int, $3::int) as share
+        from webhook_endpoints
+        where id = waiting.endpoint_id and enabled and not ordered and rate_per_second = 0
+          and (held_since is null or held_until <= now())
+          and (paused_until is null or paused_until <= now())
+        limit 1
+    ) e
+    where waiting.due_at <= now() and e.free > 0 and e.share > 0
     order by waiting.due_at
 ), picked as (
     select due.tenant_id, due.id, due.due_at, ready.timeout_seconds, ready.share
@@ -35,12 +49,12 @@ with recursive waiting as (
         order by d.due_at limit ready.free
         for update skip locked
     ) due
-    limit $6
+    limit $4
 ), shared as (
     select *, row_number() over (partition by tenant_id order by due_at) as nth from picked
 ), leased as (
     update webhook_deliveries d
-    set lease_owner = $7, due_at = now() + make_interval(secs => shared.timeout_seconds + $8)
+    set lease_owner = $5, due_at = now() + make_interval(secs => shared.timeout_seconds + $6)
     from shared
     where d.tenant_id = shared.tenant_id and d.id = shared.id and shared.nth <= shared.share
     returning d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.created_at, shared.due_at as was_due_at
@@ -60,13 +74,12 @@ left join events v on v.id = leased.event_id
 
 -- name: claim_in_turn
 -- $1, $2 endpoints whose turn we have and how many that allows: see turns.sql
--- $3, $4 tenants we are busy with and what is left of their shares; $5 a whole share
--- $6 most rows; $7 owner; $8 seconds a lease outlasts the timeout
+-- $3 tenants we are busy with: what is left of their shares; $4 a whole share
+-- $5 most rows; $6 owner; $7 seconds a lease outlasts the timeout
 with ready as (
-    select e.id, e.timeout_seconds, e.ordered, turn.granted, coalesce(share.free, $5::int) as share
+    select e.id, e.timeout_seconds, e.ordered, turn.granted, coalesce(($3::jsonb ->> e.tenant_id::text)::int, $4::int) as share
     from unnest($1::uuid[], $2::int[]) as turn (id, granted)
     join webhook_endpoints e on e.id = turn.id
-    left join unnest($3::uuid[], $4::int[]) as share (id, free) on share.id = e.tenant_id
     where e.enabled
 ), picked as (
     select due.tenant_id, due.id, due.due_at, due.position, ready.timeout_seconds, ready.share
@@ -92,8 +105,8 @@ with ready as (
     from (select * from picked union all select * from picked_in_order) any_of
 ), leased as (
     update webhook_deliveries d
-    set lease_owner = $7, due_at = now() + make_interval(secs => first.timeout_seconds + $8)
-    from (select * from shared where nth <= share order by nth limit $6) first
+    set lease_owner = $6, due_at = now() + make_interval(secs => first.timeout_seconds + $7)
+    from (select * from shared where nth <= share order by nth limit $5) first
     where d.tenant_id = first.tenant_id and d.id = first.id
     returning d.tenant_id, d.id, d.event_id, d.endpoint_id, d.attempt, d.created_at, d.position,
               first.due_at as was_due_at

@@ -48,6 +48,7 @@ class Hand:
         self._clock = clock
         self._lanes = Lanes(clock)
         self._endpoints: dict[UUID, _Endpoint] = {}
+        self._answering: set[UUID] = set()  # at least those that are trusted
         self._active: set[UUID] = set()  # something in hand, or so quick that more may be taken than the limit
 
     def take(self, claim: Claim) -> None:
@@ -70,6 +71,7 @@ class Hand:
         """Ends what `next` began; the seconds that the endpoint rests now. None: it says nothing of the receiver."""
         if receiver_is_well:
             self._endpoints[endpoint_id].answered(self._clock())
+            self._answering.add(endpoint_id)
         return self._lanes.give_back(endpoint_id, receiver_is_well=receiver_is_well)
 
     def close(self, endpoint_id: UUID, seconds: float) -> None:
@@ -97,21 +99,39 @@ class Hand:
     def free(self) -> tuple[dict[UUID, int], int | None]:
         """How many more may be taken from the queue: of those named, and of any other (None: its limit)."""
         now, found = self._clock(), self._lanes.free()
-        self._active = {id_ for id_ in self._active if self._is_active(id_, now)}
-        wary = self._wary(now)
-        if wary is not None:  # those that answer are told apart from all others
-            found |= {id_: one.limit for id_, one in self._endpoints.items() if self._is_trusted(id_, one, now)}
+        doubtful, in_doubt, active = 0, {}, set()
         for id_ in self._active:
             endpoint = self._endpoints[id_]
-            free = self._lanes.open_slots(id_, endpoint.limit) - len(endpoint.waiting)
-            if self._lanes.is_shut(id_):
-                free = 0
-            elif self._is_trusted(id_, endpoint, now):
-                free += endpoint.ahead(now)
-            elif wary is not None:
-                free = min(free, wary - self._lanes.in_flight(id_) - len(endpoint.waiting))
-            found[id_] = max(0, free)
-        return found, wary
+            busy, ahead = self._lanes.in_flight(id_) + len(endpoint.waiting), endpoint.ahead(now)
+            if not busy and not ahead:
+                continue
+            active.add(id_)
+            if self._is_trusted(id_, endpoint, now):
+                found[id_] = self._more(id_, endpoint, now)
+            else:
+                doubtful, in_doubt[id_] = doubtful + busy, busy
+                found[id_] = max(0, found.get(id_, endpoint.limit) - len(endpoint.waiting))
+        self._active = active
+        if doubtful < self._doubtful:
+            return found, None
+        found |= {id_: min(found[id_], max(0, _WARY - busy)) for id_, busy in in_doubt.items()}
+        return {id_: self._endpoints[id_].limit for id_ in self._trusted(now)} | found, _WARY
+
+    def answering(self) -> dict[UUID, int]:
+        """The endpoints that answer, and how many more may be taken of each."""
+        now = self._clock()
+        return {id_: self._more(id_, self._endpoints[id_], now) for id_ in self._trusted(now)}
+
+    def _trusted(self, now: float) -> set[UUID]:
+        self._answering = {id_ for id_ in self._answering if self._is_trusted(id_, self._endpoints.get(id_), now)}
+        return self._answering
+
+    def _more(self, id_: UUID, endpoint: _Endpoint, now: float) -> int:
+        """Of one that answers."""
+        if self._lanes.is_shut(id_):
+            return 0
+        free = self._lanes.open_slots(id_, endpoint.limit) - len(endpoint.waiting)
+        return max(0, free + endpoint.ahead(now))
 
     def forget(self) -> None:
         """What is not worth remembering any more."""
@@ -122,17 +142,5 @@ class Hand:
             if id_ in self._active or self._lanes.in_flight(id_) or self._is_trusted(id_, one, now)
         }
 
-    def _wary(self, now: float) -> int | None:
-        doubtful = sum(
-            self._lanes.in_flight(id_) + len(self._endpoints[id_].waiting)
-            for id_ in self._active
-            if not self._is_trusted(id_, self._endpoints[id_], now)
-        )
-        return _WARY if doubtful >= self._doubtful else None
-
-    def _is_trusted(self, id_: UUID, endpoint: _Endpoint, now: float) -> bool:
-        return now - endpoint.answered_at < _TRUSTED_SECONDS and self._lanes.is_clean(id_)
-
-    def _is_active(self, id_: UUID, now: float) -> bool:
-        endpoint = self._endpoints[id_]
-        return bool(endpoint.waiting) or self._lanes.in_flight(id_) > 0 or endpoint.ahead(now) > 0
+    def _is_trusted(self, id_: UUID, endpoint: _Endpoint | None, now: float) -> bool:
+        return endpoint is not None and now - endpoint.answered_at < _TRUSTED_SECONDS and self._lanes.is_clean(id_)

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from castwarden_gateway.db import Connection, statements
-from castwarden_gateway.webhooks import replays, tallies
 
 SQL = statements(__file__)
 _LOCK = 0x0CA57_02  # one gateway at a time makes and drops partitions
@@ -27,8 +26,8 @@ async def tidy(connection: Connection, retention_days: int) -> None:
     await connection.execute(SQL.drop_old_secrets)
     await connection.execute(SQL.bury_unreachable)
     await connection.execute(SQL.drop_old_dead, retention_days)
-    await connection.execute(replays.SQL.drop_old, retention_days)
-    await connection.execute(tallies.SQL.drop_old, retention_days)
+    await connection.execute(SQL.drop_old_replays, retention_days)
+    await connection.execute(SQL.drop_old_tallies, retention_days)
 
 
 async def bury(connection: Connection, endpoint_ids: Sequence[UUID]) -> None:

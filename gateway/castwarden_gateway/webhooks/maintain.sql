@@ -63,3 +63,13 @@ from (
     from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
     where d.due_at <= now()
 ) due
+
+-- name: drop_old_replays
+delete from webhook_replays r
+where r.finished_at < now() - make_interval(days => $1)
+   or not exists (select from webhook_endpoints e where e.id = r.endpoint_id)
+
+-- name: drop_old_tallies
+delete from webhook_tallies t
+where t.hour < now() - make_interval(days => $1)
+   or not exists (select from webhook_endpoints e where e.id = t.endpoint_id)

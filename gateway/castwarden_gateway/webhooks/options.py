@@ -13,7 +13,7 @@ class Options:
     doubtful: int = 256  # so many without an answer make the engine wary of endpoints that have not answered lately
     batch: int = 500  # deliveries taken in one look
     poll_seconds: float = 1.0  # the queue is looked at this often even when nobody calls
-    pass_seconds: float = 0.005  # rest between two looks, or as long as the look took if that is less
+    pass_seconds: float = 0.01  # rest between two looks, or as long as the look took if that is less
     lease_grace_seconds: float = 10.0  # a lease outlasts the endpoint's timeout by this much
     flush_seconds: float = 0.03
     flush_size: int = 500

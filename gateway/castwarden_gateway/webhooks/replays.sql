@@ -49,8 +49,3 @@ update webhook_replays set cursor = $2, looked_at = looked_at + $3, queued = que
 
 -- name: finish
 update webhook_replays set state = $2, reason = $3, finished_at = now() where id = $1
-
--- name: drop_old
-delete from webhook_replays r
-where r.finished_at < now() - make_interval(days => $1)
-   or not exists (select from webhook_endpoints e where e.id = r.endpoint_id)

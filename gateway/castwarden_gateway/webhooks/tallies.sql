@@ -24,8 +24,3 @@ select
                                   where tenant_id = $1 and endpoint_id = $2 limit $3) d) as waiting_since,
     (select count(*) from (select from webhook_dead
                            where tenant_id = $1 and endpoint_id = $2 limit $3) d) as dead
-
--- name: drop_old
-delete from webhook_tallies t
-where t.hour < now() - make_interval(days => $1)
-   or not exists (select from webhook_endpoints e where e.id = t.endpoint_id)

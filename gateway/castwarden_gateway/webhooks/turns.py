@@ -6,7 +6,7 @@ with the leases. A rate is a bucket of tokens in PostgreSQL, which every turn ta
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from uuid import UUID
 
@@ -33,10 +33,10 @@ class Turns:
         """How long the queue may be left alone at most."""
         return _LOOK_SECONDS if self._any else inf
 
-    async def take(self, connection: Connection, free: Mapping[UUID, int]) -> Mapping[UUID, int]:
+    async def take(self, connection: Connection, busy: Callable[[], Mapping[UUID, int]]) -> Mapping[UUID, int]:
         """How many deliveries may be taken of each endpoint of this kind. One that is not named has to wait.
 
-        `free`: endpoints that this process is busy with, and how many more it has room for.
+        `busy`: endpoints that this process is busy with, and how many more it has room for.
         """
         now = time.monotonic()
         if now >= self._checked + self._check_seconds:
@@ -46,6 +46,7 @@ class Turns:
                 await connection.execute(SQL.place_stragglers)
         if not self._any:
             return {}
+        free = busy()
         rows = await connection.fetch(
             SQL.take_turns,
             self._owner,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from castwarden_base.waiting import wait_until
+from castwarden_gateway.webhooks import claimer
 
 from tests.integration.webhooks.conftest import QUICK, Api, Bench, Engines, Receivers
 
@@ -142,3 +143,24 @@ async def test_a_tenant_gets_all_of_its_deliveries_out_through_its_share(
     await engine(replace(QUICK, share=3, poll_seconds=60))
     await wait_until(bench.drained, 30)
     assert sum(len(hook.received) for hook in hooks) == 200
+
+
+async def test_where_looking_at_all_takes_long_those_that_answer_and_all_others_get_theirs(
+    bench: Bench, receiver: Receivers, silent_server: str, engine: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claimer, "_LONG_SECONDS", -1.0)  # always
+    await bench.endpoint(silent_server, timeout_seconds=30)
+    hook = await receiver()
+    await bench.endpoint(hook.url)
+    await engine(replace(QUICK, stop_seconds=0.1))
+    ids = await bench.emit(*EVENTS)
+    await wait_until(lambda: len(hook.received) == 40, 30)
+    ids += await bench.emit(*EVENTS)
+    await wait_until(lambda: len(hook.received) == 80, 30)
+    newcomer = await receiver()
+    await bench.endpoint(newcomer.url, ordered=True)
+    await bench.endpoint(newcomer.url)
+    (last,) = await bench.emit("stream.ended")
+    await wait_until(lambda: len(newcomer.received) == 2, 30)
+    await wait_until(lambda: len(hook.received) == 81, 30)
+    assert hook.ids == {str(id_): 1 for id_ in [*ids, last]}

@@ -32,10 +32,11 @@ async def test_every_statement_is_understood_by_the_migrated_database(
 
 
 PREPARED = {
-    "claim": (claim.SQL.claim, "'{}', '{}', '{}', '{}', 256, 500, gen_random_uuid(), 10, null"),
+    "claim": (claim.SQL.claim, "'{}', '{}', 256, 500, gen_random_uuid(), 10, null, null"),
+    "claim_named": (claim.SQL.claim, "'{}', '{}', 256, 500, gen_random_uuid(), 10, null, '{}'"),
     "claim_in_turn": (
         claim.SQL.claim_in_turn,
-        "'{}', '{}', '{}', '{}', 256, 500, gen_random_uuid(), 10",
+        "'{}', '{}', '{}', 256, 500, gen_random_uuid(), 10",
     ),
     "take_turns": (turns.SQL.take_turns, "gen_random_uuid(), '{}', '{}', 10, 0.25, 100"),
     "hasten": (store.SQL.hasten, "gen_random_uuid(), gen_random_uuid(), 'x'"),

@@ -52,6 +52,17 @@ async def test_what_is_leased_is_not_claimed_again(bench: Bench) -> None:
         assert await claim.claim(connection, ANOTHER, {}, {}, 10, 10, 10.0) == []
 
 
+async def test_a_look_at_some_endpoints_takes_nothing_of_others(bench: Bench) -> None:
+    here, _ = await bench.endpoint("https://hooks.example/")
+    await bench.endpoint("https://hooks.example/")
+    await bench.emit("stream.started", "stream.ended")
+    async with bench.database.connection() as connection:
+        found = await claim.claim(connection, ME, {here: 1}, {}, 10, 10, 10.0, None, [here])
+        assert [one.endpoint_id for one in found] == [here]
+        found = await claim.claim(connection, ME, {here: 0}, {}, 10, 10, 10.0, 2)
+        assert [one.endpoint_id != here for one in found] == [True, True]
+
+
 async def test_a_released_delivery_is_due_at_once_unless_it_is_still_in_hand(bench: Bench) -> None:
     found = await leased(bench)
     async with bench.database.connection() as connection:

@@ -150,3 +150,21 @@ def test_what_did_not_answer_for_a_minute_is_forgotten() -> None:
     hand.forget()
     taken(hand, 1, THERE)
     assert hand.free()[0] == {THERE: 1}
+
+
+def test_those_that_answer_are_known_with_their_room_for_as_long_as_they_are_trusted() -> None:
+    clock = Clock()
+    hand = Hand(256, clock)
+    answered(hand, 1)
+    answered(hand, 1, well=False, endpoint_id=THERE)
+    taken(hand, 3)
+    assert hand.answering() == {HERE: 5}
+    clock.now += 61.0
+    assert hand.answering() == {}
+
+
+def test_one_that_answers_and_then_fails_is_known_no_more() -> None:
+    hand = Hand(256, Clock())
+    answered(hand, 1)
+    answered(hand, 1, well=False)
+    assert hand.answering() == {}
