@@ -154,8 +154,10 @@ async def _listening(module: str, readline: Callable[[], Awaitable[bytes]]) -> d
 
 
 async def _drain(stderr: asyncio.StreamReader) -> None:
-    """A full pipe would stop the process. Its troubles are shown."""
+    """A full pipe would stop the process. Its troubles are shown, but for those of the endpoints that never answer."""
     while line := await stderr.readline():
+        if b'"endpoint_' in line:
+            continue
         if b'"level": "warning"' in line or b'"level":"warning"' in line or b'"error"' in line or b"Traceback" in line:
             sys.stderr.write(line.decode(errors="replace"))
 
