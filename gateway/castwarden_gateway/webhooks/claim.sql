@@ -30,7 +30,7 @@ with recursive hops as (
 ), ready as (
     select e.id, e.timeout_seconds, e.free, e.share
     from waiting cross join lateral (
-        select id, timeout_seconds,
+        select id, timeout_seconds, failing_since is not null as fails,
                coalesce(($1::jsonb ->> id::text)::int, least(max_in_flight, $7::int)) as free,
                coalesce(($2::jsonb ->> tenant_id::text)::int, $3::int) as share
         from webhook_endpoints
@@ -40,7 +40,7 @@ with recursive hops as (
         limit 1
     ) e
     where waiting.due_at <= now() and e.free > 0 and e.share > 0
-    order by waiting.due_at
+    order by e.fails, waiting.due_at
 ), picked as (
     select due.tenant_id, due.id, due.due_at, ready.timeout_seconds, ready.share
     from ready cross join lateral (

@@ -2,8 +2,8 @@
 """Takes from the queue what this process has room for: the one claimer of a process.
 
 It looks when it is called and now and then without; quick looks may follow each other closely. Endpoints are found by
-going through all that have something waiting. Where that takes long, because thousands do, those that answer are looked
-at by themselves, and all others beside them a part of the time: the dead cost the living nothing but that.
+going through all that have something waiting. Where that takes long, because thousands do, or much has gone out that
+nobody answers, those that answer are looked at by themselves, and all others beside them, a few deliveries at a time.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ from castwarden_gateway.webhooks.turns import Turns
 _LONG_SECONDS = 0.004  # when a look at all endpoints takes longer, those that answer are looked at by themselves
 _LONG_AGAIN = 2  # times shorter than that must it be before all are looked at together again
 _ROW_SECONDS = 0.0001  # what a delivery adds to a look
-_SWEEP_RESTS = 9  # times as long as the look before
+_SWEPT = 128  # deliveries taken in one look at endpoints that have not answered lately: each costs a connection
+_SWEEP_RESTS = 4  # times as long as the look before
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Room:
     tenants: Mapping[UUID, int]
     most: int
     only: Sequence[UUID] | None = None
+
+    @property
+    def is_wary(self) -> bool:
+        """Whether much has gone out that nobody answers."""
+        return self.only is None and self.others is not None
 
 
 class Claimer:
@@ -71,7 +77,7 @@ class Claimer:
         self._hungry: set[UUID] = set()  # endpoints and tenants that got as much as they could: there may be more
         self._full = False  # the last look was cut short by max_in_flight
         self._unsure = False  # a claim may have been committed whose answer we did not get
-        self._long = False  # a look at all endpoints takes long
+        self._apart = False  # those that answer are looked at by themselves
         self._stopping = False
         self._called, self._sweep_called = asyncio.Event(), asyncio.Event()
         self._looking, self._sweeping = asyncio.Lock(), asyncio.Lock()
@@ -101,7 +107,7 @@ class Claimer:
     def call(self) -> None:
         """There may be something in the queue, or room for more."""
         self._called.set()
-        if self._long:
+        if self._apart:
             self._sweep_called.set()
 
     def answered(self, claim: Claim) -> None:
@@ -151,7 +157,7 @@ class Claimer:
             await asyncio.sleep(max(0.0, ended + rest - time.monotonic()))
 
     async def _look(self) -> float:
-        """At all endpoints, or at those that answer when that takes long."""
+        """At all endpoints, or at those that answer while the others are looked at apart."""
         self._called.clear()
         began = time.monotonic()
         async with self._looking:
@@ -159,17 +165,20 @@ class Claimer:
                 return 0.0
             if self._unsent:
                 await self._return_unsent()
-            found = await self._claim(self._known() if self._long else self._room(), turns=True)
+            room = self._known() if self._apart else self._room()
+            if room.is_wary:
+                self._set_apart()
+                room = self._known()
+            found = await self._claim(room, turns=True)
         took = time.monotonic() - began
-        if not self._long and _is_long(took, found):
-            self._long = True
-            self._sweep_called.set()
+        if _is_long(took, found):
+            self._set_apart()
         return min(self._options.pass_seconds, took)
 
     async def _sweep(self) -> float:
-        """At all endpoints but those that answer, while a look at all takes long."""
+        """At all endpoints but those that answer, a few deliveries at a time."""
         self._sweep_called.clear()
-        if not self._long:
+        if not self._apart:
             return 0.0
         began = time.monotonic()
         async with self._sweeping:
@@ -177,10 +186,15 @@ class Claimer:
                 return 0.0
             room = self._room()
             answering = dict.fromkeys(self._hand.answering(), 0)
-            found = await self._claim(replace(room, endpoints={**room.endpoints, **answering}), turns=False)
+            few = replace(room, endpoints={**room.endpoints, **answering}, most=min(room.most, _SWEPT))
+            found = await self._claim(few, turns=False)
         took = time.monotonic() - began
-        self._long = _is_long(took * _LONG_AGAIN, found)
+        self._apart = room.is_wary or _is_long(took * _LONG_AGAIN, found)
         return took * _SWEEP_RESTS
+
+    def _set_apart(self) -> None:
+        self._apart = True
+        self._sweep_called.set()
 
     # What
 
