@@ -2,6 +2,7 @@
 """The gateway as a process of its own, for tests that kill it or ask it to end."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ class GatewayProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.log: list[str] = []
-        self.public_port = 0
+        self.public_port = self.internal_port = 0
 
     async def ended(self) -> int:
         return await asyncio.wait_for(self.process.wait(), START_SECONDS)
@@ -31,7 +32,8 @@ class GatewayProcess:
         async for line in self.process.stderr:
             self.log.append(line.decode())
             if '"listening"' in self.log[-1]:
-                self.public_port = int(self.log[-1].partition('"port": ')[2].split(",")[0])
+                said = json.loads(self.log[-1])
+                self.public_port, self.internal_port = said["port"], said["internal_port"]
 
     def says(self, word: str) -> bool:
         return any(f'"{word}"' in line for line in self.log)
