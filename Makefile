@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for each thing. `make` alone lists them.
-.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-stream chaos lock fuzz api-fuzz clean
+.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-operator bench-stream chaos lock fuzz api-fuzz clean
 BIN := .venv/bin
 
 help: ## list the commands
@@ -41,6 +41,9 @@ bench: bench-stream bench-gateway ## print the figures, as ratios against well-k
 
 bench-gateway: venv ## how soon and how cheaply events are delivered and requests answered, beside bare aiohttp (ARGS=--small)
 	$(BIN)/python -m bench.gateway $(ARGS)
+
+bench-operator: venv ## what thousands of Monitors cost the operator, on a real control plane (ARGS=--small)
+	@bench/operator/run $(ARGS)
 
 bench-stream: venv ## what watching streams costs and how soon it tells, beside ffmpeg in the same run
 	$(BIN)/python -m bench.stream
