@@ -19,7 +19,7 @@ from .book import Book
 from .cache import Cache
 from .controller import Controller, Model, Reconciler
 from .election import Election
-from .kinds import POOL, RESOURCES, Ref
+from .kinds import BY_NAME, POOL, RESOURCES, Ref
 from .kube import Api, connect
 from .lease import ApiLease
 from .metrics import Metrics
@@ -27,6 +27,7 @@ from .observe import Observer
 from .pools import PoolController
 from .queue import WorkQueue
 from .reconcile import channel, downloadjob
+from .rollout import Rollout
 from .settings import Settings
 from .throttle import TokenBucket
 from .watch import watch
@@ -86,7 +87,8 @@ async def _lead(
 
 def _queues(cache: Cache, applier: Applier, settings: Settings, metrics: Metrics) -> dict[str, WorkQueue[Ref]]:
     queues: dict[str, WorkQueue[Ref]] = {}
-    book = Book(cache)
+    rollout = Rollout(lambda: cache.count(BY_NAME[Monitor.KIND]), lambda ref: queues[Monitor.KIND].add(ref))
+    book = Book(cache, rollout)
     controllers = {Monitor.KIND: (Monitor, book.plan), **_CONTROLLERS}
     for kind in RESOURCES:
         model, reconcile = controllers[kind.name]

@@ -5,6 +5,7 @@ The statuses are the memory: a new leader begins with what they name, and what w
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,17 +19,31 @@ from .reconcile.children import terminating_since
 from .reconcile.plan import Is, Plan
 from .reconcile.pods import finished
 from .reconcile.pool import Member
+from .rollout import Rollout
 from .seats import Seat, pool_of, shown_seat
 from .settings import Settings
 
 MONITOR = Monitor.KIND
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    rollout: Rollout
+    monitor: Ref
+
+    def wait(self) -> float | None:
+        return self.rollout.wait(self.monitor)
+
+    def done(self) -> None:
+        self.rollout.done(self.monitor)
+
+
 class Book:
     """One per leader."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, rollout: Rollout) -> None:
         self._cache = cache
+        self._rollout = rollout
         self._given: dict[Ref, dict[str, Seat]] = {}  # by pool and the Monitor's name
         self.refused: dict[Ref, Is] = {}
         """Shared Pods that the API server does not let us make, and its words."""
@@ -43,10 +58,12 @@ class Book:
             seat = self._given.get(pool, {}).get(meta.name) or shown
         ref = Ref(POD.name, meta.namespace, seat.pod) if seat is not None else None
         pod = self._cache.get(ref) if ref is not None else None
+        turn = _Turn(self._rollout, Ref(MONITOR, meta.namespace, meta.name))
         if monitor.spec.placement == "Packed":
+            turn.done()
             refused = self.refused.get(ref) if ref is not None else None
             return packed.reconcile(monitor, seat, pod, refused, children, now)
-        return dedicated.reconcile(monitor, children, now, settings, seat_pod=pod)
+        return dedicated.reconcile(monitor, children, now, settings, turn, seat_pod=pod)
 
     def members(self, pool: Ref, monitors: Sequence[Object]) -> list[Member]:
         """The pool's Monitors, by name. Forgets the seats of those that are gone or want none here any more."""

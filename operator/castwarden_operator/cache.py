@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API server last said, by name and by owner. Filled by watches, lists and the answers to our own writes."""
 
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
 from .kinds import POOL, Kind, Object, Ref, owner_of, ref_of
@@ -19,6 +19,7 @@ class Cache:
     def __init__(self) -> None:
         self._objects: dict[Ref, Object] = {}
         self._children: dict[Ref, set[Ref]] = defaultdict(set)
+        self._counts: Counter[str] = Counter()
         self._deleted: OrderedDict[str, int] = OrderedDict()  # uid: version
 
     def get(self, ref: Ref) -> Object | None:
@@ -27,6 +28,10 @@ class Cache:
     def refs(self, kind: Kind) -> list[Ref]:
         """All objects of one kind."""
         return [ref for ref in self._objects if ref.kind == kind.name]
+
+    def count(self, kind: Kind) -> int:
+        """How many there are of one kind."""
+        return self._counts[kind.name]
 
     def pools(self) -> list[Ref]:
         """All pools that have Monitors or Pods."""
@@ -47,6 +52,7 @@ class Cache:
         self._forget(ref)
         kept = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
         self._objects[ref] = {**obj, "metadata": kept}
+        self._counts[ref.kind] += 1
         for owner in concerned_by(obj):
             self._children[owner].add(ref)
         return before
@@ -78,6 +84,7 @@ class Cache:
 
     def _forget(self, ref: Ref) -> None:
         known = self._objects.pop(ref, None)
+        self._counts[ref.kind] -= known is not None
         for owner in concerned_by(known) if known is not None else ():
             self._children[owner].discard(ref)
             if not self._children[owner]:

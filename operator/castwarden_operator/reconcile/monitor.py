@@ -7,6 +7,7 @@ worker through its assignment.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from castwarden_model.resources import Monitor
 
@@ -16,11 +17,21 @@ from .attempts import ATTEMPT, attempt_of, next_attempt
 from .children import named, obstacle, strays, terminating_since
 from .drift import drifted
 from .plan import Apply, Create, Delete, Is, Plan, conditions, not_ready
-from .pods import begun, describe, finished, why_finished
+from .pods import begun, describe, finished, is_ready, why_finished
 from .sight import sighted
 from .worker import SPEC_HASH, annotation, child_name, owner_reference, pod_template
 
 STUCK_AFTER = timedelta(minutes=1)  # beyond its grace period: its node is gone
+
+
+class Turn(Protocol):
+    """Of one Monitor in a rollout."""
+
+    def wait(self) -> float | None:
+        """Seconds until its ready Pod may be replaced; None: it will be looked at again."""
+
+    def done(self) -> None:
+        """Its Pod is as it should be and ready, or it shall have none."""
 
 
 def pod_for(monitor: Monitor, settings: Settings, attempt: int = 0) -> Object:
@@ -37,13 +48,18 @@ def pod_for(monitor: Monitor, settings: Settings, attempt: int = 0) -> Object:
 
 
 def reconcile(
-    monitor: Monitor, children: Sequence[Object], now: datetime, settings: Settings, seat_pod: Object | None = None
+    monitor: Monitor,
+    children: Sequence[Object],
+    now: datetime,
+    settings: Settings,
+    turn: Turn,
+    seat_pod: Object | None = None,
 ) -> Plan:
     """What to do about one Monitor and its Pods. `seat_pod` is the shared Pod that it still has a seat in."""
     wanted = pod_for(monitor, settings)
     name = wanted["metadata"]["name"]
     pod = named(children, POD, name)
-    plan = _suspended(pod) if monitor.spec.suspend else _running(monitor, wanted, pod, now, settings)
+    plan = _suspended(pod, turn) if monitor.spec.suspend else _running(monitor, wanted, pod, now, settings, turn)
     fields: dict[str, str | None] = {"podName": name if pod is not None or plan.actions else None}
     seen = plan.conditions
     if not monitor.spec.suspend and seat_pod is not None and _is_alive(seat_pod) and not (pod and begun(pod)):
@@ -57,13 +73,16 @@ def _is_alive(pod: Object) -> bool:
     return terminating_since(pod) is None and not finished(pod)
 
 
-def _suspended(pod: Object | None) -> Plan:
+def _suspended(pod: Object | None, turn: Turn) -> Plan:
+    turn.done()
     actions = (Delete(pod),) if pod is not None and terminating_since(pod) is None else ()
     why = not_ready("Suspended", "spec.suspend is true; set it to false to go on watching")
     return Plan(actions, conditions(why, progressing=pod is not None, suspended=True))
 
 
-def _running(monitor: Monitor, wanted: Object, pod: Object | None, now: datetime, settings: Settings) -> Plan:
+def _running(
+    monitor: Monitor, wanted: Object, pod: Object | None, now: datetime, settings: Settings, turn: Turn
+) -> Plan:
     if pod is None:
         return _working(Create(wanted), not_ready("Pending", "the Pod is being created"))
     if (why := obstacle(pod, monitor.metadata.uid)) is not None:
@@ -71,11 +90,21 @@ def _running(monitor: Monitor, wanted: Object, pod: Object | None, now: datetime
     if finished(pod):
         return _finished(monitor, pod, now, settings)
     if annotation(pod, SPEC_HASH) != wanted["metadata"]["annotations"][SPEC_HASH]:
-        return _working(Delete(pod), not_ready("Replacing", "what the Pod is made from has changed"))
+        return _outdated(monitor, pod, turn)
+    if is_ready(pod):
+        turn.done()
     wanted = pod_for(monitor, settings, attempt_of(pod))
     seen = sighted(monitor, describe(pod))
     repair = (Apply(wanted),) if pod_drifted(wanted, pod) else ()
     return Plan(repair, conditions(seen, progressing=seen.reason in ("Pending", "Starting")))
+
+
+def _outdated(monitor: Monitor, pod: Object, turn: Turn) -> Plan:
+    """A Pod that is not ready watches nothing, so that nothing is lost when it goes at once."""
+    wait = turn.wait() if is_ready(pod) else 0.0
+    if wait == 0.0:
+        return _working(Delete(pod), not_ready("Replacing", "what the Pod is made from has changed"))
+    return Plan((), conditions(sighted(monitor, describe(pod))), again_in=wait)
 
 
 def _working(action: Create | Delete | None, why: Is, again_in: float | None = None) -> Plan:

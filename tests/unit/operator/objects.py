@@ -82,3 +82,17 @@ def said(plan: Plan) -> tuple[bool, str]:
 def container(manifest: Object) -> Object:
     found: Object = manifest["spec"]["containers"][0]
     return found
+
+
+class Turn:
+    """Of a Monitor in a rollout: may be replaced after `seconds`, None: waits."""
+
+    def __init__(self, seconds: float | None = 0.0) -> None:
+        self.seconds = seconds
+        self.is_done = False
+
+    def wait(self) -> float | None:
+        return self.seconds
+
+    def done(self) -> None:
+        self.is_done = True

@@ -12,6 +12,7 @@ from castwarden_operator.controller import Controller
 from castwarden_operator.errors import RetryError
 from castwarden_operator.kinds import BY_NAME, POOL, Object, Ref
 from castwarden_operator.pools import PoolController
+from castwarden_operator.rollout import Rollout
 
 from .objects import NOW, SETTINGS, pod_status, resource
 from .test_controller import FakeApi
@@ -33,7 +34,7 @@ class World:
         for ref, obj in self.api.objects.items():
             self.cache.put(BY_NAME[ref.kind], obj)
         self.todo: list[Ref] = []
-        self.book = Book(self.cache)
+        self.book = Book(self.cache, Rollout(lambda: self.cache.count(MONITOR), self.todo.append))
         applier = Applier(self.api, self.cache, "test")  # type: ignore[arg-type] # the part of Api that it uses
         self.monitors = Controller(MONITOR, Monitor, self.book.plan, self.cache, applier, SMALL, lambda: self.now)
         self.pools = PoolController(self.cache, applier, self.book, SMALL, self.todo.append, lambda: self.now)

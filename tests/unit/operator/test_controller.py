@@ -2,6 +2,7 @@
 """One reconcile from key to writes, against an API server that only remembers and refuses."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from castwarden_operator.kinds import BY_NAME, Kind, Object, Ref, ref_of
 from castwarden_operator.reconcile import channel, monitor
 from castwarden_operator.reconcile.monitor import pod_for
 
-from .objects import NOW, SETTINGS, pod_status, resource, stored
+from .objects import NOW, SETTINGS, Turn, pod_status, resource, stored
 from .objects import monitor as a_monitor
 
 MONITOR, CHANNEL = BY_NAME["Monitor"], BY_NAME["Channel"]
@@ -80,7 +81,7 @@ class World:
         self.api = FakeApi(self.cache)
         applier = Applier(self.api, self.cache, "test")  # type: ignore[arg-type] # the part of Api that it uses
         common = (self.cache, applier, SETTINGS, lambda: NOW)
-        self.monitors = Controller(MONITOR, Monitor, monitor.reconcile, *common)
+        self.monitors = Controller(MONITOR, Monitor, partial(monitor.reconcile, turn=Turn()), *common)
         self.channels = Controller(CHANNEL, Channel, channel.reconcile, *common)
 
     def ready(self, ref: Ref = MAIN) -> tuple[str, str, str]:

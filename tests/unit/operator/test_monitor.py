@@ -10,11 +10,11 @@ from castwarden_operator.reconcile.attempts import ATTEMPT
 from castwarden_operator.reconcile.monitor import pod_for, reconcile
 from castwarden_operator.reconcile.plan import Apply, Create, Delete, Plan
 
-from .objects import NOW, SETTINGS, condition, monitor, pod_status, said, stored
+from .objects import NOW, SETTINGS, Turn, condition, monitor, pod_status, said, stored
 
 
 def plan_for(pod: Object | None, at: timedelta = timedelta(), **spec: Any) -> Plan:
-    return reconcile(monitor(**spec), [pod] if pod else [], NOW + at, SETTINGS)
+    return reconcile(monitor(**spec), [pod] if pod else [], NOW + at, SETTINGS, Turn())
 
 
 def running(**metadata: Any) -> Object:
@@ -198,13 +198,13 @@ def test_a_pod_of_ours_that_lost_its_owner_is_taken_back() -> None:
 
 def test_a_second_pod_of_ours_is_deleted() -> None:
     stray = running(name="monitor-main-old")
-    plan = reconcile(monitor(), [running(), stray], NOW, SETTINGS)
+    plan = reconcile(monitor(), [running(), stray], NOW, SETTINGS, Turn())
     assert plan.actions == (Delete(stray),)
 
 
 def test_a_second_pod_that_is_leaving_already_is_not_deleted_again() -> None:
     stray = running(name="monitor-main-old", deletionTimestamp="2026-11-20T12:00:30Z")
-    assert reconcile(monitor(), [running(), stray], NOW, SETTINGS).actions == ()
+    assert reconcile(monitor(), [running(), stray], NOW, SETTINGS, Turn()).actions == ()
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
@@ -239,3 +239,35 @@ def test_a_pod_that_ran_for_long_before_it_failed_is_replaced_at_once() -> None:
     assert isinstance(delete, Delete)
     assert isinstance(create, Create)
     assert create.manifest["metadata"]["annotations"][ATTEMPT] == "1"
+
+
+def outdated(*, ready: bool = True) -> Object:
+    old = pod_for(monitor(), SETTINGS.model_copy(update={"worker_image": "worker:old"}))
+    return stored(old, pod_status("Running", ready=ready))
+
+
+def test_a_ready_pod_is_replaced_when_its_turn_has_come_and_is_as_it_was_until_then() -> None:
+    waiting = reconcile(monitor(), [outdated()], NOW, SETTINGS, Turn(None))
+    assert (waiting.actions, waiting.again_in) == ((), None)
+    assert said(waiting) == said(plan_for(running()))
+    soon = reconcile(monitor(), [outdated()], NOW, SETTINGS, Turn(0.5))
+    assert (soon.actions, soon.again_in) == ((), 0.5)
+    (action,) = reconcile(monitor(), [outdated()], NOW, SETTINGS, Turn(0.0)).actions
+    assert isinstance(action, Delete)
+
+
+def test_a_pod_that_is_not_ready_loses_nothing_and_waits_for_nobody() -> None:
+    (action,) = reconcile(monitor(), [outdated(ready=False)], NOW, SETTINGS, Turn(None)).actions
+    assert isinstance(action, Delete)
+
+
+@pytest.mark.parametrize(
+    ("pod", "spec", "done"),
+    [(running(), {}, True), (outdated(), {}, False), (None, {}, False), (outdated(), {"suspend": True}, True)],
+)
+def test_a_turn_is_over_when_the_new_pod_is_ready_or_none_is_wanted(
+    pod: Object | None, spec: dict[str, Any], done: bool
+) -> None:
+    turn = Turn()
+    reconcile(monitor(**spec), [pod] if pod else [], NOW, SETTINGS, turn)
+    assert turn.is_done is done

@@ -11,7 +11,7 @@ from castwarden_operator.reconcile.packed import reconcile as reconcile_packed
 from castwarden_operator.reconcile.plan import Plan
 from castwarden_operator.seats import Seat
 
-from .objects import NOW, SETTINGS, condition, monitor, pod_status, resource, said, stored
+from .objects import NOW, SETTINGS, Turn, condition, monitor, pod_status, resource, said, stored
 
 SINCE = "2026-11-20T11:59:00Z"
 
@@ -28,7 +28,7 @@ def seen(stream: Object | None, degraded: tuple[str, str, str] | None = None, **
 
 def dedicated(found: Monitor, *, ready: bool) -> Plan:
     pod = stored(pod_for(monitor(), SETTINGS), pod_status("Running", ready=ready))
-    return reconcile(found, [pod], NOW, SETTINGS)
+    return reconcile(found, [pod], NOW, SETTINGS, Turn())
 
 
 def packed(found: Monitor) -> Plan:
@@ -83,4 +83,4 @@ def test_a_worker_that_starts_waits_for_the_gateway_or_says_that_it_was_heard_of
 
 def test_a_pod_that_cannot_run_says_so_whatever_was_seen_before() -> None:
     pod = stored(pod_for(monitor(), SETTINGS), pod_status("Running", waiting="CrashLoopBackOff"))
-    assert said(reconcile(seen(*BLOCKED), [pod], NOW, SETTINGS)) == (False, "CrashLoopBackOff")
+    assert said(reconcile(seen(*BLOCKED), [pod], NOW, SETTINGS, Turn())) == (False, "CrashLoopBackOff")
