@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for each thing. `make` alone lists them.
-.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-operator bench-stream chaos lock fuzz api-fuzz clean
+.PHONY: help venv demo test check format crds docs accuracy bench bench-gateway bench-operator bench-stream chaos lock images cluster-e2e \
+	kind-e2e fuzz api-fuzz clean
 BIN := .venv/bin
 
 help: ## list the commands
@@ -21,14 +22,16 @@ check: venv ## format, lint, types, import contracts, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/castwarden crds --check crds
+	$(BIN)/castwarden crds --check helm/castwarden/files/crds
 	$(BIN)/python -m scripts.generate_docs --check
 
 format: venv ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-crds: venv ## write crds/*.yaml from the models
+crds: venv ## write crds/*.yaml from the models, for the chart too
 	$(BIN)/castwarden crds crds
+	$(BIN)/castwarden crds helm/castwarden/files/crds
 
 docs: venv ## write the generated parts of docs/
 	$(BIN)/python -m scripts.generate_docs
@@ -51,10 +54,25 @@ bench-stream: venv ## what watching streams costs and how soon it tells, beside 
 chaos: venv ## deliveries while gateways are killed and PostgreSQL restarts: is anything lost (ARGS="--small --runs 3")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-lock: venv ## resolve the dependencies anew into requirements.lock
+lock: venv ## resolve the dependencies anew into requirements.lock, and those of the images
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --universal --python-version 3.11 -o requirements.lock
+	$(COMPILE) pyproject.toml --extra gateway $(IMAGE) -o images/locks/gateway.txt
+	$(COMPILE) pyproject.toml --extra operator $(IMAGE) -o images/locks/operator.txt
+	$(COMPILE) pyproject.toml images/worker.in --extra worker --no-emit-package yt-dlp $(IMAGE) -o images/locks/worker.txt
+	$(COMPILE) images/yt-dlp.in $(IMAGE) -o images/locks/yt-dlp.txt
+
+COMPILE := $(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+IMAGE := --constraint requirements.lock --python-version 3.13 --python-platform x86_64-unknown-linux-gnu
+
+images: ## build the images, say how large they are, take their bills of materials into dist/ (ARGS="gateway worker")
+	@images/build $(ARGS)
+
+cluster-e2e: venv ## a release of the chart on a real node, from install to uninstall (the cluster script starts it)
+	tests/cluster/run
+
+kind-e2e: venv ## the same on kind, where docker is there
+	tests/cluster/run kind
 
 fuzz: venv ## fuzz every parser, SECONDS each (60 unless given); what is found becomes a test case
 	@$(BIN)/python -m pip install --quiet "atheris>=3"

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-PROGRAMS = ("kubectl", "node")
+PROGRAMS = ("helm", "kubectl", "node")
 
 
 def pytest_configure(config: pytest.Config) -> None:

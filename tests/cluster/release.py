@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A release of the chart in a restricted namespace, and what tests do with it."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from castwarden_base.waiting import wait_until
+
+from tests.cluster.clients import Failed, Object, call, get, kubectl, run, secret
+
+ROOT = Path(__file__).parents[2]
+CHART, TOOLS = ROOT / "helm" / "castwarden", ROOT / "tests" / "cluster" / "tools.yaml"
+NAMESPACE, RELEASE = "media", "castwarden"
+STREAM = "http://origin.tools.svc:8080/main.m3u8"
+PRIVATE = ["10.244.0.0/16", "10.96.0.0/16"]  # Pods and Services, here and with kind
+_WORKERS = "app.kubernetes.io/managed-by=castwarden"
+_PATIENCE = 180.0
+
+
+@dataclass(slots=True)
+class Release:
+    """One install, from beginning to end."""
+
+    tag: str = "e2e"
+    key: str = ""
+    logs: dict[str, str] = field(default_factory=dict)  # of every container that was seen
+
+    async def prepare(self) -> None:
+        """The namespaces, a volume where nobody makes any, an origin and a receiver."""
+        await kubectl("apply", "--filename", str(TOOLS))
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        await _apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+        if folder := os.environ.get("CASTWARDEN_E2E_VOLUMES"):
+            await _apply(_volume(Path(folder)))
+        await kubectl("wait", "--namespace", "tools", "--for=condition=Ready", "pod/origin", "pod/receiver", "--timeout=120s")
+
+    async def helm(self, verb: str, tag: str) -> str:
+        """Install or upgrade, and wait until all is ready."""
+        values = {
+            "image": {"tag": tag, "pullPolicy": "IfNotPresent"},
+            "outbound": {"allow": PRIVATE, "webhookHosts": ["receiver.tools.svc"]},
+        }
+        told = await run(
+            *("helm", verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--wait", "--timeout", "5m", "--values", "-"),
+            given=json.dumps(values),
+            timeout=360,
+        )
+        self.tag = tag
+        self.key = await secret(NAMESPACE, RELEASE, "api-key")
+        return told
+
+    async def rest(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer of the REST API, through its Service."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = await call(NAMESPACE, f"{RELEASE}-gateway", 80, method, f"/api/v1{path}", json=body, headers=headers)
+        return (answer or {}).get("data", answer)
+
+    async def picture(self, picture: str) -> None:
+        """What the origin shows from now on."""
+        await call("tools", "origin", 8080, "PUT", f"/picture/{picture}")
+
+    async def received(self, type_: str, subject: str = "") -> list[Object]:
+        """Webhooks of a type, each event once. Fails when a signature was wrong."""
+        all_of_them = await call("tools", "receiver", 8080, "GET", "/received")
+        assert all(each["verified"] for each in all_of_them)
+        events = {each["id"]: each["event"] for each in all_of_them}
+        return [e for e in events.values() if e["type"] == type_ and subject in ("", e["subject"]["name"])]
+
+    async def await_webhooks(self, type_: str, subjects: Sequence[str], count: int = 1) -> None:
+        """Until each of the subjects has been told of `count` times."""
+
+        async def told() -> bool:
+            found = [await self.received(type_, subject) for subject in subjects]
+            return all(len(each) >= count for each in found)
+
+        await wait_until(told, timeout=_PATIENCE, interval=1.0)
+
+    async def workers(self) -> list[Object]:
+        return await get("pods", NAMESPACE, _WORKERS)
+
+    async def keep_logs(self) -> None:
+        """What all containers have said so far, also those that were restarted."""
+        for pod in await get("pods", NAMESPACE):
+            name = pod["metadata"]["name"]
+            for container in [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]:
+                where = (name, "--namespace", NAMESPACE, "--container", container["name"])
+                for previous in ((), ("--previous",)):
+                    try:
+                        text = await kubectl("logs", *where, *previous)
+                    except Failed:
+                        continue  # it has not started, or was never restarted
+                    self.logs[f"{name}/{container['name']}{'/before' if previous else ''}"] = text
+
+
+def monitor(name: str) -> str:
+    """A Monitor of the origin, with a black picture told soon."""
+    spec = {"source": {"url": STREAM}, "checks": {"black": {"raiseAfter": "3s", "clearAfter": "2s"}}}
+    return yaml.safe_dump(
+        {"apiVersion": "castwarden.dev/v1alpha1", "kind": "Monitor", "metadata": {"name": name}, "spec": spec}
+    )
+
+
+async def apply(manifest: str, namespace: str = NAMESPACE) -> None:
+    await kubectl("apply", "--namespace", namespace, "--filename", "-", given=manifest)
+
+
+async def _apply(manifest: Object) -> None:
+    await kubectl("apply", "--filename", "-", given=json.dumps(manifest))
+
+
+def _volume(folder: Path) -> Object:
+    """A folder of this machine, which is the node, for the bundled PostgreSQL."""
+    place = folder / "postgres"
+    place.mkdir(parents=True, exist_ok=True)
+    os.chown(place, 999, 999)
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "castwarden-postgres"},
+        "spec": {
+            "capacity": {"storage": "10Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": NAMESPACE, "name": "data-castwarden-postgres-0"},
+            "hostPath": {"path": str(place)},
+        },
+    }

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a release on a real node: install, alerts by webhook, an upgrade under an open alert, uninstall, and back.
+
+The tests are chapters of one story and run in their order; each begins where the one before ended.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from castwarden_base.waiting import wait_until
+
+from tests.cluster.clients import call, get, kubectl, run
+from tests.cluster.release import NAMESPACE, RELEASE, STREAM, Release, apply, monitor
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BOTH = ("by-kubectl", "by-rest")
+_COMPONENT = "app.kubernetes.io/component"
+
+
+@pytest.fixture(scope="module", name="release")
+async def _release() -> AsyncIterator[Release]:
+    release = Release()
+    await release.prepare()
+    yield release
+
+
+async def test_an_install_into_a_restricted_namespace_gets_ready(release: Release) -> None:
+    told = await release.helm("install", "e2e")
+    assert "port-forward" in told
+    for name in ("gateway", "operator"):
+        (deployment,) = await get("deployments", NAMESPACE, f"{_COMPONENT}={name}")
+        assert deployment["status"]["readyReplicas"] == 2
+    (lease,) = [each for each in await get("leases", NAMESPACE) if each["metadata"]["name"] == "castwarden-operator"]
+    assert lease["spec"]["holderIdentity"].startswith("castwarden-operator-")
+    assert (await release.rest("GET", "/monitors")) == []
+
+
+async def test_a_monitor_by_kubectl_and_one_by_rest_run_and_are_ready(release: Release) -> None:
+    endpoint = await release.rest(
+        "POST",
+        "/webhooks/endpoints",
+        {"url": "http://receiver.tools.svc:8080/hook", "events": ["alert.*", "stream.*", "monitor.*"]},
+    )
+    await call("tools", "receiver", 8080, "PUT", "/secret", data=endpoint["secret"])
+    await apply(monitor(BOTH[0]))
+    await release.rest(
+        "POST",
+        "/monitors",
+        {"id": BOTH[1], "stream_url": STREAM, "config": {"blackout_threshold_sec": 3}},
+    )
+    wanted = [f"monitor/{name}" for name in BOTH]
+    await kubectl("wait", "--namespace", NAMESPACE, "--for=condition=Ready", *wanted, "--timeout=120s")
+    await release.await_webhooks("stream.started", BOTH)
+    assert {pod["spec"]["serviceAccountName"] for pod in await release.workers()} == {"castwarden-worker"}
+
+
+async def test_a_fault_and_its_end_are_told_by_signed_webhook(release: Release) -> None:
+    await release.picture("black")
+    await release.await_webhooks("alert.blackout", BOTH)
+    await release.picture("motion")
+    await release.await_webhooks("alert.blackout_recovered", BOTH)
+
+
+async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(release: Release) -> None:
+    await release.picture("black")
+    await release.await_webhooks("alert.blackout", BOTH, count=2)
+    await release.keep_logs()
+    await release.helm("upgrade", "e2e-next")
+
+    async def rolled() -> bool:
+        pods = await release.workers()
+        return len(pods) == 2 and all(
+            pod["spec"]["containers"][0]["image"].endswith(":e2e-next")
+            and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
+            for pod in pods
+        )
+
+    await wait_until(rolled, timeout=240, interval=1.0)
+    await release.picture("motion")
+    await release.await_webhooks("alert.blackout_recovered", BOTH, count=2)
+    for name in BOTH:
+        assert len(await release.received("alert.blackout", name)) == 2
+        assert len(await release.received("alert.blackout_recovered", name)) == 2
+
+
+async def test_deleting_cleans_up_everything(release: Release) -> None:
+    await release.keep_logs()
+    await kubectl("delete", "--namespace", NAMESPACE, f"monitor/{BOTH[0]}", "--timeout=60s")
+    await release.rest("DELETE", f"/monitors/{BOTH[1]}")
+
+    async def gone() -> bool:
+        return not await release.workers()
+
+    await wait_until(gone, timeout=90, interval=1.0)
+
+
+async def test_an_uninstall_leaves_definitions_and_data_and_another_install_finds_them(release: Release) -> None:
+    key = release.key
+    await apply(monitor("that-stays"))
+    await release.await_webhooks("stream.started", ["that-stays"])
+    await release.keep_logs()
+    await run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", timeout=240)
+    assert [each["metadata"]["name"] for each in await get("monitors", NAMESPACE)] == ["that-stays"]
+    assert len(await get("persistentvolumeclaims", NAMESPACE)) == 1
+    await release.helm("install", "e2e-next")
+    assert release.key == key
+    events = await release.rest("GET", "/events?limit=100")
+    assert {"alert.blackout", "alert.blackout_recovered"} <= {event["type"] for event in events}
+
+
+async def test_nothing_that_ran_logged_a_traceback(release: Release) -> None:
+    await release.keep_logs()
+    assert any("gateway" in name for name in release.logs)
+    assert any(name.startswith("monitor-") for name in release.logs)
+    assert {name: text for name, text in release.logs.items() if "Traceback" in text} == {}
