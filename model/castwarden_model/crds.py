@@ -169,7 +169,16 @@ def rendered() -> dict[str, str]:
     """File name → YAML text of every definition."""
     import yaml  # only here: the processes that serve never write YAML
 
+    class Dumper(yaml.SafeDumper):
+        """Quotes the names y and n too, which kubectl and Helm would read as true and false."""
+
+    def text(dumper: Dumper, value: str) -> yaml.Node:
+        style = "'" if value.lower() in ("y", "n") else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
     return {
-        f"{kind.PLURAL}.yaml": _HEADER + yaml.safe_dump(crd(kind), sort_keys=False, width=120, allow_unicode=True)
+        f"{kind.PLURAL}.yaml": _HEADER
+        + yaml.dump(crd(kind), Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True)
         for kind in KINDS
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The definitions in crds/ are those that the models make, and say what an API server needs to hear."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ def nodes(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_files_are_up_to_date() -> None:
     assert {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml")} == crds.rendered()
+
+
+def test_no_name_reads_as_true_or_false_to_kubectl() -> None:
+    bare = re.compile(r"^[\s-]*(y|n|yes|no|on|off)(:|$)", re.IGNORECASE | re.MULTILINE)
+    assert bare.search("- y")
+    assert bare.search("  n:")
+    for text in crds.rendered().values():
+        assert not bare.search(text)
 
 
 @pytest.mark.parametrize("kind", KINDS)
