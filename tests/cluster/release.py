@@ -37,7 +37,9 @@ class Release:
         await _apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
         if folder := os.environ.get("CASTWARDEN_E2E_VOLUMES"):
             await _apply(_volume(Path(folder)))
-        await kubectl("wait", "--namespace", "tools", "--for=condition=Ready", "pod/origin", "pod/receiver", "--timeout=120s")
+        await kubectl(
+            "wait", "--namespace", "tools", "--for=condition=Ready", "pod/origin", "pod/receiver", "--timeout=120s"
+        )
 
     async def helm(self, verb: str, tag: str) -> str:
         """Install or upgrade, and wait until all is ready."""
@@ -46,7 +48,19 @@ class Release:
             "outbound": {"allow": PRIVATE, "webhookHosts": ["receiver.tools.svc"]},
         }
         told = await run(
-            *("helm", verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--wait", "--timeout", "5m", "--values", "-"),
+            *(
+                "helm",
+                verb,
+                RELEASE,
+                str(CHART),
+                "--namespace",
+                NAMESPACE,
+                "--wait",
+                "--timeout",
+                "5m",
+                "--values",
+                "-",
+            ),
             given=json.dumps(values),
             timeout=360,
         )

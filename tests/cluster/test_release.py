@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a release on a real node: install, alerts by webhook, an upgrade under an open alert, uninstall, and back.
+"""The life of a release on a real node: install, alerts by webhook, an upgrade under an open one, uninstall, and back.
 
 The tests are chapters of one story and run in their order; each begins where the one before ended.
 """
-
-from collections.abc import AsyncIterator
 
 import pytest
 from castwarden_base.waiting import wait_until
@@ -18,10 +16,10 @@ _COMPONENT = "app.kubernetes.io/component"
 
 
 @pytest.fixture(scope="module", name="release")
-async def _release() -> AsyncIterator[Release]:
+async def _release() -> Release:
     release = Release()
     await release.prepare()
-    yield release
+    return release
 
 
 async def test_an_install_into_a_restricted_namespace_gets_ready(release: Release) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waits until no Pod runs another image than ours: only then may a migration change what older code would not live with.
+"""Waits until no Pod runs another image than ours: then a migration may do what older code would not live with.
 
 The chart's Job after an upgrade calls it (`castwarden-gateway migrate --post --once-all-run IMAGE`).
 """

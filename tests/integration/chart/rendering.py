@@ -27,9 +27,7 @@ EVERYTHING: Values = {
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
     },
     "networkPolicy": {"metricsFrom": [{"namespaceSelector": {}}]},
-    "monitoring": {
-        part: {"enabled": True} for part in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")
-    },
+    "monitoring": {part: {"enabled": True} for part in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")},
 }
 """Values that render every object there is, but for those of a cluster-wide install."""
 

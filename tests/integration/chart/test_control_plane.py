@@ -17,9 +17,7 @@ _OF_OTHERS = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")  # whose d
 
 
 def _kubectl(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture(name="namespaces")

@@ -45,7 +45,9 @@ def _names(expression: str) -> set[str]:
 
 
 def _labels(expression: str) -> set[str]:
-    asked = {name for match in re.finditer(r"\{([^}]*)\}", expression) for name in re.findall(r"(\w+)\s*[=!]", match[1])}
+    asked = {
+        name for match in re.finditer(r"\{([^}]*)\}", expression) for name in re.findall(r"(\w+)\s*[=!]", match[1])
+    }
     grouped = {
         name for match in re.finditer(r"\b(?:by|without)\s*\(([^)]*)\)", expression) for name in _NAME.findall(match[1])
     }

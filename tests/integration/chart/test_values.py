@@ -60,7 +60,17 @@ WITH: Mapping[str, Mapping[str, Any]] = {
     "postgresql.existingSecret.key": nested("postgresql.existingSecret.name", "database"),
 }
 # Maps whose entries are the values, not the keys in them.
-MAPS = {"limits", "requests", "env", "annotations", "labels", "podAnnotations", "podLabels", "nodeSelector", "commonLabels"}
+MAPS = {
+    "limits",
+    "requests",
+    "env",
+    "annotations",
+    "labels",
+    "podAnnotations",
+    "podLabels",
+    "nodeSelector",
+    "commonLabels",
+}
 
 
 def _leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -171,7 +181,9 @@ def test_what_older_code_would_not_live_with_waits_for_the_rollout() -> None:
     arguments = after["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments[:4] == ["migrate", "--post", "--once-all-run", gateway(objects)["containers"][0]["image"]]
     labels = the(objects, "Deployment", "castwarden-gateway")["spec"]["template"]["metadata"]["labels"]
-    assert dict(pair.split("=") for pair in arguments[arguments.index("--pods") + 1].split(",")).items() <= labels.items()
+    assert (
+        dict(pair.split("=") for pair in arguments[arguments.index("--pods") + 1].split(",")).items() <= labels.items()
+    )
     assert arguments[arguments.index("--namespace") + 1] == "media"
 
 
@@ -211,4 +223,6 @@ def test_the_definitions_are_those_of_the_models() -> None:
 def test_names_stay_short_enough_whatever_the_release_is_called() -> None:
     longest: Callable[[Object], int] = lambda each: len(each["metadata"]["name"])  # noqa: E731
     objects = render({"fullnameOverride": "a" * 60, **EVERYTHING})
-    assert max(map(longest, (each for each in objects if each["kind"] in ("Service", "Deployment", "StatefulSet")))) <= 63
+    assert (
+        max(map(longest, (each for each in objects if each["kind"] in ("Service", "Deployment", "StatefulSet")))) <= 63
+    )
