@@ -18,6 +18,7 @@ CHART, TOOLS = ROOT / "helm" / "castwarden", ROOT / "tests" / "cluster" / "tools
 NAMESPACE, RELEASE = "media", "castwarden"
 STREAM = "http://origin.tools.svc:8080/main.m3u8"
 PRIVATE = ["10.244.0.0/16", "10.96.0.0/16"]  # Pods and Services, here and with kind
+CHECKS = {"black": {"raiseAfter": "3s", "clearAfter": "2s"}}
 _WORKERS = "app.kubernetes.io/managed-by=castwarden"
 _PATIENCE = 180.0
 
@@ -28,6 +29,7 @@ class Release:
 
     tag: str = "e2e"
     key: str = ""
+    monitors: list[str] = field(default_factory=list)  # one by kubectl, one by REST
     logs: dict[str, str] = field(default_factory=dict)  # of every container that was seen
 
     async def prepare(self) -> None:
@@ -113,7 +115,7 @@ class Release:
 
 def monitor(name: str) -> str:
     """A Monitor of the origin, with a black picture told soon."""
-    spec = {"source": {"url": STREAM}, "checks": {"black": {"raiseAfter": "3s", "clearAfter": "2s"}}}
+    spec = {"source": {"url": STREAM}, "checks": CHECKS}
     return yaml.safe_dump(
         {"apiVersion": "castwarden.dev/v1alpha1", "kind": "Monitor", "metadata": {"name": name}, "spec": spec}
     )

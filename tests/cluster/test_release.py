@@ -8,21 +8,18 @@ import pytest
 from castwarden_base.waiting import wait_until
 
 from tests.cluster.clients import call, get, kubectl, run
-from tests.cluster.release import NAMESPACE, RELEASE, STREAM, Release, apply, monitor
+from tests.cluster.release import CHECKS, NAMESPACE, RELEASE, STREAM, Release, apply, monitor
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-BOTH = ("by-kubectl", "by-rest")
 _COMPONENT = "app.kubernetes.io/component"
 
 
 @pytest.fixture(scope="module", name="release")
-async def _release() -> Release:
-    release = Release()
-    await release.prepare()
-    return release
+def _release() -> Release:
+    return Release()
 
 
 async def test_an_install_into_a_restricted_namespace_gets_ready(release: Release) -> None:
+    await release.prepare()
     told = await release.helm("install", "e2e")
     assert "port-forward" in told
     for name in ("gateway", "operator"):
@@ -40,28 +37,25 @@ async def test_a_monitor_by_kubectl_and_one_by_rest_run_and_are_ready(release: R
         {"url": "http://receiver.tools.svc:8080/hook", "events": ["alert.*", "stream.*", "monitor.*"]},
     )
     await call("tools", "receiver", 8080, "PUT", "/secret", data=endpoint["secret"])
-    await apply(monitor(BOTH[0]))
-    await release.rest(
-        "POST",
-        "/monitors",
-        {"id": BOTH[1], "stream_url": STREAM, "config": {"blackout_threshold_sec": 3}},
-    )
-    wanted = [f"monitor/{name}" for name in BOTH]
+    await apply(monitor("by-kubectl"))
+    made = await release.rest("POST", "/monitors", {"stream_url": f"{STREAM}?by=rest", "checks": CHECKS})
+    release.monitors = ["by-kubectl", made["monitor_id"]]
+    wanted = [f"monitor/{name}" for name in release.monitors]
     await kubectl("wait", "--namespace", NAMESPACE, "--for=condition=Ready", *wanted, "--timeout=120s")
-    await release.await_webhooks("stream.started", BOTH)
+    await release.await_webhooks("stream.started", release.monitors)
     assert {pod["spec"]["serviceAccountName"] for pod in await release.workers()} == {"castwarden-worker"}
 
 
 async def test_a_fault_and_its_end_are_told_by_signed_webhook(release: Release) -> None:
     await release.picture("black")
-    await release.await_webhooks("alert.blackout", BOTH)
+    await release.await_webhooks("alert.blackout", release.monitors)
     await release.picture("motion")
-    await release.await_webhooks("alert.blackout_recovered", BOTH)
+    await release.await_webhooks("alert.blackout_recovered", release.monitors)
 
 
 async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(release: Release) -> None:
     await release.picture("black")
-    await release.await_webhooks("alert.blackout", BOTH, count=2)
+    await release.await_webhooks("alert.blackout", release.monitors, count=2)
     await release.keep_logs()
     await release.helm("upgrade", "e2e-next")
 
@@ -75,16 +69,16 @@ async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(relea
 
     await wait_until(rolled, timeout=240, interval=1.0)
     await release.picture("motion")
-    await release.await_webhooks("alert.blackout_recovered", BOTH, count=2)
-    for name in BOTH:
+    await release.await_webhooks("alert.blackout_recovered", release.monitors, count=2)
+    for name in release.monitors:
         assert len(await release.received("alert.blackout", name)) == 2
         assert len(await release.received("alert.blackout_recovered", name)) == 2
 
 
 async def test_deleting_cleans_up_everything(release: Release) -> None:
     await release.keep_logs()
-    await kubectl("delete", "--namespace", NAMESPACE, f"monitor/{BOTH[0]}", "--timeout=60s")
-    await release.rest("DELETE", f"/monitors/{BOTH[1]}")
+    await kubectl("delete", "--namespace", NAMESPACE, f"monitor/{release.monitors[0]}", "--timeout=60s")
+    await release.rest("DELETE", f"/monitors/{release.monitors[1]}")
 
     async def gone() -> bool:
         return not await release.workers()
