@@ -16,11 +16,13 @@ from tests.cluster.clients import Failed, Object, call, get, kubectl, run, secre
 ROOT = Path(__file__).parents[2]
 CHART, TOOLS = ROOT / "helm" / "castwarden", ROOT / "tests" / "cluster" / "tools.yaml"
 NAMESPACE, RELEASE = "media", "castwarden"
-STREAM = "http://origin.tools.svc:8080/main.m3u8"
+ORIGIN = "http://origin.tools.svc:8080"
+STREAM, CHANNEL_ID = f"{ORIGIN}/main.m3u8", "UC" + "c" * 22
 PRIVATE = ["10.244.0.0/16", "10.96.0.0/16"]  # Pods and Services, here and with kind
 CHECKS = {"black": {"raiseAfter": "3s", "clearAfter": "2s"}}
-_WORKERS = "app.kubernetes.io/managed-by=castwarden"
+_CHILDREN = "app.kubernetes.io/managed-by=castwarden"
 _PATIENCE = 180.0
+_CLAIMS = (("data-castwarden-postgres-0", "10Gi", 999), ("castwarden-downloads", "50Gi", 1000))
 
 
 @dataclass(slots=True)
@@ -38,7 +40,8 @@ class Release:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         await _apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
         if folder := os.environ.get("CASTWARDEN_E2E_VOLUMES"):
-            await _apply(_volume(Path(folder)))
+            for claim, size, owner in _CLAIMS:
+                await _apply(_volume(Path(folder), claim, size, owner))
         await kubectl(
             "wait", "--namespace", "tools", "--for=condition=Ready", "pod/origin", "pod/receiver", "--timeout=120s"
         )
@@ -47,6 +50,7 @@ class Release:
         """Install or upgrade, and wait until all is ready."""
         values = {
             "image": {"tag": tag, "pullPolicy": "IfNotPresent"},
+            "downloads": {"enabled": True},
             "outbound": {"allow": PRIVATE, "webhookHosts": ["receiver.tools.svc"]},
         }
         told = await run(
@@ -96,8 +100,13 @@ class Release:
 
         await wait_until(told, timeout=_PATIENCE, interval=1.0)
 
-    async def workers(self) -> list[Object]:
-        return await get("pods", NAMESPACE, _WORKERS)
+    async def watching(self) -> list[Object]:
+        """The Pods of Monitors."""
+        return await get("pods", NAMESPACE, f"{_CHILDREN},castwarden.dev/role=monitor")
+
+    async def children(self) -> list[Object]:
+        """All that the operator made."""
+        return [each for kind in ("pods", "jobs", "cronjobs") for each in await get(kind, NAMESPACE, _CHILDREN)]
 
     async def keep_logs(self) -> None:
         """What all containers have said so far, also those that were restarted."""
@@ -129,20 +138,20 @@ async def _apply(manifest: Object) -> None:
     await kubectl("apply", "--filename", "-", given=json.dumps(manifest))
 
 
-def _volume(folder: Path) -> Object:
-    """A folder of this machine, which is the node, for the bundled PostgreSQL."""
-    place = folder / "postgres"
+def _volume(folder: Path, claim: str, size: str, owner: int) -> Object:
+    """A folder of this machine, which is the node, for a claim."""
+    place = folder / claim
     place.mkdir(parents=True, exist_ok=True)
-    os.chown(place, 999, 999)
+    os.chown(place, owner, owner)
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": "castwarden-postgres"},
+        "metadata": {"name": claim},
         "spec": {
-            "capacity": {"storage": "10Gi"},
+            "capacity": {"storage": size},
             "accessModes": ["ReadWriteOnce"],
             "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": NAMESPACE, "name": "data-castwarden-postgres-0"},
+            "claimRef": {"namespace": NAMESPACE, "name": claim},
             "hostPath": {"path": str(place)},
         },
     }

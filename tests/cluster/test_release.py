@@ -8,7 +8,7 @@ import pytest
 from castwarden_base.waiting import wait_until
 
 from tests.cluster.clients import call, get, kubectl, run
-from tests.cluster.release import CHECKS, NAMESPACE, RELEASE, STREAM, Release, apply, monitor
+from tests.cluster.release import CHANNEL_ID, CHECKS, NAMESPACE, ORIGIN, RELEASE, STREAM, Release, apply, monitor
 
 _COMPONENT = "app.kubernetes.io/component"
 
@@ -34,7 +34,7 @@ async def test_a_monitor_by_kubectl_and_one_by_rest_run_and_are_ready(release: R
     endpoint = await release.rest(
         "POST",
         "/webhooks/endpoints",
-        {"url": "http://receiver.tools.svc:8080/hook", "events": ["alert.*", "stream.*", "monitor.*"]},
+        {"url": "http://receiver.tools.svc:8080/hook", "events": ["*"]},
     )
     await call("tools", "receiver", 8080, "PUT", "/secret", data=endpoint["secret"])
     await apply(monitor("by-kubectl"))
@@ -43,7 +43,7 @@ async def test_a_monitor_by_kubectl_and_one_by_rest_run_and_are_ready(release: R
     wanted = [f"monitor/{name}" for name in release.monitors]
     await kubectl("wait", "--namespace", NAMESPACE, "--for=condition=Ready", *wanted, "--timeout=120s")
     await release.await_webhooks("stream.started", release.monitors)
-    assert {pod["spec"]["serviceAccountName"] for pod in await release.workers()} == {"castwarden-worker"}
+    assert {pod["spec"]["serviceAccountName"] for pod in await release.watching()} == {"castwarden-worker"}
 
 
 async def test_a_fault_and_its_end_are_told_by_signed_webhook(release: Release) -> None:
@@ -53,6 +53,21 @@ async def test_a_fault_and_its_end_are_told_by_signed_webhook(release: Release) 
     await release.await_webhooks("alert.blackout_recovered", release.monitors)
 
 
+async def test_a_channel_is_polled_and_a_file_is_downloaded_with_its_title_in_it(release: Release) -> None:
+    feed = f"{ORIGIN}/channel/feeds/videos.xml?channel_id={CHANNEL_ID}"
+    channel = (await release.rest("POST", "/channels", {"feed_url": feed}))["id"]
+    download = (await release.rest("POST", "/downloads", {"url": f"{ORIGIN}/files/media/clip.mp4"}))["id"]
+    await release.await_webhooks("video.created", [channel])
+    await release.await_webhooks("download.completed", [download])
+    done = (f"channel/{channel}=Ready", f"downloadjob/{download}=Complete")
+    for what, condition in (each.split("=") for each in done):
+        await kubectl("wait", "--namespace", NAMESPACE, f"--for=condition={condition}", what, "--timeout=60s")
+    await release.keep_logs()
+    logs = {name: text for name, text in release.logs.items() if name.startswith(f"download-{download}")}
+    assert logs
+    assert not any("metadata_not_embedded" in text for text in logs.values())
+
+
 async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(release: Release) -> None:
     await release.picture("black")
     await release.await_webhooks("alert.blackout", release.monitors, count=2)
@@ -60,7 +75,7 @@ async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(relea
     await release.helm("upgrade", "e2e-next")
 
     async def rolled() -> bool:
-        pods = await release.workers()
+        pods = await release.watching()
         return len(pods) == 2 and all(
             pod["spec"]["containers"][0]["image"].endswith(":e2e-next")
             and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
@@ -79,9 +94,11 @@ async def test_deleting_cleans_up_everything(release: Release) -> None:
     await release.keep_logs()
     await kubectl("delete", "--namespace", NAMESPACE, f"monitor/{release.monitors[0]}", "--timeout=60s")
     await release.rest("DELETE", f"/monitors/{release.monitors[1]}")
+    assert len(await release.children()) > 2
+    await kubectl("delete", "--namespace", NAMESPACE, "channels,downloadjobs", "--all", "--timeout=60s")
 
     async def gone() -> bool:
-        return not await release.workers()
+        return not await release.children()
 
     await wait_until(gone, timeout=90, interval=1.0)
 
@@ -93,7 +110,7 @@ async def test_an_uninstall_leaves_definitions_and_data_and_another_install_find
     await release.keep_logs()
     await run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", timeout=240)
     assert [each["metadata"]["name"] for each in await get("monitors", NAMESPACE)] == ["that-stays"]
-    assert len(await get("persistentvolumeclaims", NAMESPACE)) == 1
+    assert len(await get("persistentvolumeclaims", NAMESPACE)) == 2
     await release.helm("install", "e2e-next")
     assert release.key == key
     events = await release.rest("GET", "/events?limit=100")

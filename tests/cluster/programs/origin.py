@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """A live HLS stream without end whose picture goes black on request: `PUT /picture/black`, `PUT /picture/motion`.
 
-Runs in a Pod. What is published stays as it was; a change shows from the next segment on.
+Runs in a Pod. What is published stays as it was; a change shows from the next segment on. Beside the stream a channel's
+feed (`/channel/feeds/videos.xml?channel_id=…`) and a file to download (`/files/media/clip.mp4`).
 """
 
 import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal, get_args
 
+import av
 from aiohttp import web
+from castwarden_local.origin import feeds
 from castwarden_local.origin.encode import Encoded, Recipe, Stretch, encode
+from castwarden_local.origin.pictures import picture as drawn
 
 Picture = Literal["motion", "black"]
 PORT = 8080
+CHANNEL_ID = "UC" + "c" * 22
 _LOOP_SECONDS = 10
 _SHOWN = 6
 
@@ -69,7 +75,21 @@ def _encode() -> dict[Picture, Encoded]:
     }
 
 
-def _application(channel: Channel) -> web.Application:
+def _write_clip(folder: Path) -> Path:
+    """A short MP4; returns the folder."""
+    folder.mkdir()
+    with av.open(str(folder / "clip.mp4"), "w") as output:
+        stream = output.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        for number in range(50):
+            frame = drawn(160, 90, number)
+            frame.pts = number
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return folder
+
+
+def _application(channel: Channel, files: Path) -> web.Application:
     async def playlist(_: web.Request) -> web.Response:
         return web.Response(text=channel.playlist(), content_type="application/vnd.apple.mpegurl")
 
@@ -86,7 +106,10 @@ def _application(channel: Channel) -> web.Application:
     async def alive(_: web.Request) -> web.Response:
         return web.Response(text="ok")
 
+    videos = [feeds.Video("clusterVid1", "Evening news", datetime.now(UTC).replace(microsecond=0))]
     app = web.Application()
+    app.add_subapp("/channel/", feeds.feed_app([feeds.Channel(CHANNEL_ID, "News", videos)]))
+    app.add_subapp("/files/", feeds.media_app(files))
     app.router.add_get("/main.m3u8", playlist)
     app.router.add_get("/healthz", alive)
     app.router.add_get("/{picture}/{name}", segment)
@@ -96,7 +119,8 @@ def _application(channel: Channel) -> web.Application:
 
 async def main() -> None:
     channel = Channel(await asyncio.to_thread(_encode))
-    runner = web.AppRunner(_application(channel), access_log=None)
+    files = await asyncio.to_thread(_write_clip, Path(mkdtemp(prefix="files-")) / "clips")
+    runner = web.AppRunner(_application(channel, files), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", PORT).start()
     due = time.monotonic()
