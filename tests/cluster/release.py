@@ -108,6 +108,11 @@ class Release:
         """All that the operator made."""
         return [each for kind in ("pods", "jobs", "cronjobs") for each in await get(kind, NAMESPACE, _CHILDREN)]
 
+    async def leader(self) -> str:
+        """The Pod of the operator that holds the Lease."""
+        found = [each for each in await get("leases", NAMESPACE) if each["metadata"]["name"] == "castwarden-operator"]
+        return str(found[0]["spec"]["holderIdentity"]).partition("_")[0] if found else ""
+
     async def keep_logs(self) -> None:
         """What all containers have said so far, also those that were restarted."""
         for pod in await get("pods", NAMESPACE):

@@ -25,8 +25,7 @@ async def test_an_install_into_a_restricted_namespace_gets_ready(release: Releas
     for name in ("gateway", "operator"):
         (deployment,) = await get("deployments", NAMESPACE, f"{_COMPONENT}={name}")
         assert deployment["status"]["readyReplicas"] == 2
-    (lease,) = [each for each in await get("leases", NAMESPACE) if each["metadata"]["name"] == "castwarden-operator"]
-    assert lease["spec"]["holderIdentity"].startswith("castwarden-operator-")
+    assert (await release.leader()).startswith("castwarden-operator-")
     assert (await release.rest("GET", "/monitors")) == []
 
 
@@ -72,7 +71,9 @@ async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(relea
     await release.picture("black")
     await release.await_webhooks("alert.blackout", release.monitors, count=2)
     await release.keep_logs()
+    key = release.key
     await release.helm("upgrade", "e2e-next")
+    assert release.key == key
 
     async def rolled() -> bool:
         pods = await release.watching()
@@ -88,6 +89,32 @@ async def test_an_upgrade_under_an_open_alert_neither_repeats_nor_loses_it(relea
     for name in release.monitors:
         assert len(await release.received("alert.blackout", name)) == 2
         assert len(await release.received("alert.blackout_recovered", name)) == 2
+
+
+async def test_whoever_of_the_operators_works_is_replaced_by_the_other_within_seconds(release: Release) -> None:
+    leader = await release.leader()
+    await kubectl("delete", "pod", leader, "--namespace", NAMESPACE, "--grace-period=0", "--force")
+
+    async def taken_over() -> bool:
+        return await release.leader() not in ("", leader)
+
+    await wait_until(taken_over, timeout=20, interval=0.5)
+    await apply(monitor("under-the-new-leader"))
+    await kubectl(
+        *("wait", "--namespace", NAMESPACE, "--for=condition=Ready", "monitor/under-the-new-leader", "--timeout=60s")
+    )
+    await kubectl("delete", "--namespace", NAMESPACE, "monitor/under-the-new-leader", "--timeout=60s")
+
+
+async def test_a_rollback_brings_the_version_before_back_and_monitors_go_on(release: Release) -> None:
+    await release.keep_logs()
+    await run("helm", "rollback", RELEASE, "1", "--namespace", NAMESPACE, "--wait", "--timeout", "5m", timeout=360)
+    (deployment,) = await get("deployments", NAMESPACE, f"{_COMPONENT}=gateway")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":e2e")
+    await release.picture("black")
+    await release.await_webhooks("alert.blackout", release.monitors, count=3)
+    await release.picture("motion")
+    await release.await_webhooks("alert.blackout_recovered", release.monitors, count=3)
 
 
 async def test_deleting_cleans_up_everything(release: Release) -> None:
@@ -117,8 +144,9 @@ async def test_an_uninstall_leaves_definitions_and_data_and_another_install_find
     assert {"alert.blackout", "alert.blackout_recovered"} <= {event["type"] for event in events}
 
 
-async def test_nothing_that_ran_logged_a_traceback(release: Release) -> None:
+async def test_nothing_that_ran_logged_a_traceback_or_lacked_a_right(release: Release) -> None:
     await release.keep_logs()
     assert any("gateway" in name for name in release.logs)
     assert any(name.startswith("monitor-") for name in release.logs)
-    assert {name: text for name, text in release.logs.items() if "Traceback" in text} == {}
+    for sign in ("Traceback", "forbidden", "missing a right", "Permission denied", "Read-only file system"):
+        assert {name: text for name, text in release.logs.items() if sign in text} == {}
