@@ -5,7 +5,7 @@
 BIN := .venv/bin
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 venv: ## create .venv with the locked dependencies
 	@scripts/venv

@@ -144,6 +144,15 @@ def test_helm_refuses_a_value_that_cannot_be(path: str, value: Any) -> None:
         render(nested(path, value))
 
 
+@pytest.mark.parametrize("part", ["gateway", "operator"])
+def test_a_setting_that_has_a_value_of_its_own_is_refused_among_the_others(part: str) -> None:
+    spec = {"gateway": gateway, "operator": operator}[part](render())
+    reserved = SCHEMA["properties"][part]["properties"]["env"]["propertyNames"]["not"]["enum"]
+    assert sorted(environment(spec["containers"][0])) == reserved
+    with pytest.raises(Refused, match="CASTWARDEN_LOG_LEVEL"):
+        render(nested(f"{part}.env", {"CASTWARDEN_LOG_LEVEL": "debug"}))
+
+
 def test_a_database_is_asked_for_when_there_is_none() -> None:
     with pytest.raises(Refused, match=r"postgresql\.existingSecret\.name"):
         render(nested("postgresql.bundled.enabled", value=False))

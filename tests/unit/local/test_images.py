@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_an_image_has_the_versions_that_are_tested(lock: Path) -> None:
 def test_only_the_layer_of_its_own_has_yt_dlp() -> None:
     with_it = [lock.stem for lock in LOCKS if "yt-dlp" in _pins(lock.read_text("utf-8"))]
     assert with_it == ["yt-dlp"]
+
+
+def test_yt_dlp_gets_the_scripts_that_it_was_made_for() -> None:
+    pins = _pins((ROOT / "images" / "locks" / "yt-dlp.txt").read_text("utf-8"))
+    assert metadata.version("yt-dlp") == pins["yt-dlp"][0]
+    wanted = {each.partition(";")[0] for each in metadata.requires("yt-dlp") or () if each.startswith("yt-dlp-ejs")}
+    assert wanted == {f"yt-dlp-ejs=={pins['yt-dlp-ejs'][0]}"}
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.suffix)
