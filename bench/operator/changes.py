@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from castwarden_base.waiting import wait_until
 from castwarden_gateway.db.migrate import migrate
 from castwarden_local.postgres import Postgres
 
@@ -41,9 +42,15 @@ async def gateway(folder: Path, namespace: str) -> AsyncIterator[str]:
             "CASTWARDEN_WATCH_NAMESPACES": namespace,
         }
         async with process("castwarden_gateway", environment) as (said, _):
+            await wait_until(lambda: _ready(f"http://127.0.0.1:{said['port']}/readyz"), 120)
             yield f"http://127.0.0.1:{said['internal_port']}"
     finally:
         await postgres.stop()
+
+
+async def _ready(url: str) -> bool:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status == 200
 
 
 async def delays(found: Cluster, url: str, numbers: list[int]) -> list[float]:
