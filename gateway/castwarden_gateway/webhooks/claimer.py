@@ -163,6 +163,8 @@ class Claimer:
         async with self._looking:
             if self._stopping:
                 return 0.0
+            if self._unsure:
+                await self._forget_unsure()
             if self._unsent:
                 await self._return_unsent()
             room = self._known() if self._apart else self._room()
@@ -217,7 +219,6 @@ class Claimer:
         share, grace, found = self._shares.most, self._options.lease_grace_seconds, []
         async with self._database.connection() as connection:
             if turns:
-                await self._forget_unsure(connection)
                 found = await self._in_turn(connection, room)
             if (left := room.most - len(found)) > 0 and room.only != []:
                 taken = Counter(claim.tenant_id for claim in found)
@@ -228,12 +229,11 @@ class Claimer:
         self._take(found, room)
         return len(found)
 
-    async def _forget_unsure(self, connection: Connection) -> None:
-        """What was claimed without our hearing of it goes back."""
-        if self._unsure:
-            async with self._sweeping:  # else what a sweep has just claimed would, too
-                await claims.release(connection, self._owner, self.held)
-                self._unsure = False
+    async def _forget_unsure(self) -> None:
+        """What was claimed without our hearing of it goes back; what a sweep has just claimed must not."""
+        async with self._sweeping, self._database.connection() as connection:
+            await claims.release(connection, self._owner, self.held)
+            self._unsure = False
 
     async def _in_turn(self, connection: Connection, room: Room) -> list[Claim]:
         """Of endpoints that are ordered or have a rate: before the others, which get at least half of each look."""
