@@ -46,9 +46,10 @@ class Release:
             "wait", "--namespace", "tools", "--for=condition=Ready", "pod/origin", "pod/receiver", "--timeout=120s"
         )
 
-    async def helm(self, verb: str, tag: str) -> str:
-        """Install or upgrade, and wait until all is ready."""
+    async def helm(self, verb: str, tag: str, **more: Object) -> str:
+        """Install or upgrade, and wait until all is ready. `more` are further values."""
         values = {
+            **more,
             "image": {"tag": tag, "pullPolicy": "IfNotPresent"},
             "downloads": {"enabled": True},
             "outbound": {"allow": PRIVATE, "webhookHosts": ["receiver.tools.svc"]},
@@ -112,6 +113,21 @@ class Release:
         """The Pod of the operator that holds the Lease."""
         found = [each for each in await get("leases", NAMESPACE) if each["metadata"]["name"] == "castwarden-operator"]
         return str(found[0]["spec"]["holderIdentity"]).partition("_")[0] if found else ""
+
+    async def restart(self, component: str) -> None:
+        """Ends a part of Kubernetes at once; it is started again."""
+        if cluster := os.environ.get("CASTWARDEN_E2E_CLUSTER"):
+            await run(cluster, "restart", component)
+        else:  # the node of kind
+            await run("docker", "exec", "castwarden-control-plane", "pkill", "--signal", "KILL", component)
+
+        async def back() -> bool:
+            try:
+                return await kubectl("get", "--raw", "/readyz") == "ok"
+            except Failed:
+                return False
+
+        await wait_until(back, timeout=90, interval=0.5)
 
     async def keep_logs(self) -> None:
         """What all containers have said so far, also those that were restarted."""
