@@ -8,7 +8,7 @@ from castwarden_base.logs import get_logger
 
 from .cache import Cache
 from .errors import ApiError, NameTakenError, RetryError
-from .kinds import EVENT, KIND_LABEL, NAME_LABEL, POOL_LABEL, Kind, Object, controller_uid, kind_of, ref_of
+from .kinds import EVENT, KIND_LABEL, NAME_LABEL, POD, POOL_LABEL, Kind, Object, controller_uid, kind_of, ref_of
 from .kube import FIELD_MANAGER, Api
 from .reconcile.plan import Action, Apply, Create, Delete, Is
 from .reconcile.worker import hash_of
@@ -31,9 +31,8 @@ class Applier:
         """Carry out one action. Raises ApiError, NameTakenError or RetryError."""
         match action:
             case Create(manifest):
-                await self._check_name(manifest)
+                await self._create(manifest)
                 log.info("child_created", child=manifest["kind"], resource=_where(manifest))
-                await self._apply(manifest)
             case Apply(manifest):
                 log.info("child_applied", child=manifest["kind"], resource=_where(manifest))
                 answer = await self._apply(manifest)
@@ -88,6 +87,20 @@ class Applier:
             await self._api.create(EVENT, event)
         except ApiError as error:
             log.warning("event_not_made", resource=_where(resource), reason=turned.reason, error=str(error))
+
+    async def _create(self, manifest: Object) -> None:
+        """A Pod in one request, where nobody has its name: there are thousands. Little of it is ever applied again."""
+        kind = kind_of(manifest)
+        if kind == POD:
+            try:
+                self._cache.put(kind, await self._api.create(kind, manifest))
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+            else:
+                return
+        await self._check_name(manifest)
+        await self._apply(manifest)
 
     async def _check_name(self, manifest: Object) -> None:
         """Server-side apply would take over whatever has the name, so look first."""

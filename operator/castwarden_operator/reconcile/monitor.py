@@ -14,13 +14,14 @@ from castwarden_model.resources import Monitor
 from ..kinds import POD, Object
 from ..settings import Settings
 from .attempts import ATTEMPT, attempt_of, next_attempt
-from .children import named, obstacle, strays, terminating_since
+from .children import named, obstacle, parse_time, strays, terminating_since
 from .drift import drifted
 from .plan import Apply, Create, Delete, Is, Plan, conditions, not_ready
 from .pods import begun, describe, finished, is_ready, why_finished
 from .sight import sighted
 from .worker import SPEC_HASH, annotation, child_name, owner_reference, pod_template
 
+FRESH = timedelta(seconds=2)
 STUCK_AFTER = timedelta(minutes=1)  # beyond its grace period: its node is gone
 
 
@@ -66,7 +67,7 @@ def reconcile(
         fields = {"podName": monitor.status.pod_name, "seat": monitor.status.seat}  # it watches until the Pod runs
         seen = conditions(sighted(monitor, describe(seat_pod)), progressing=True)
     cleaned = strays(children, POD, name, monitor.metadata.uid)
-    return Plan((*cleaned, *plan.actions), seen, fields, plan.again_in)
+    return Plan((*cleaned, *plan.actions), seen, fields, plan.again_in, plan.quiet)
 
 
 def _is_alive(pod: Object) -> bool:
@@ -96,7 +97,18 @@ def _running(
     wanted = pod_for(monitor, settings, attempt_of(pod))
     seen = sighted(monitor, describe(pod))
     repair = (Apply(wanted),) if pod_drifted(wanted, pod) else ()
-    return Plan(repair, conditions(seen, progressing=seen.reason in ("Pending", "Starting")))
+    starts = seen.reason in ("Pending", "Starting")
+    if starts and not repair and (left := _fresh_for(monitor, pod, now)) > 0:
+        return Plan(quiet=True, again_in=left)
+    return Plan(repair, conditions(seen, progressing=starts))
+
+
+def _fresh_for(monitor: Monitor, pod: Object, now: datetime) -> float:
+    """Seconds in which the first Pod of a Monitor may yet begin to run, so that its status is written once."""
+    if any(condition.type == "Ready" for condition in monitor.status.conditions):
+        return 0.0
+    made = parse_time(pod["metadata"].get("creationTimestamp"))
+    return 0.0 if made is None else (made + FRESH - now).total_seconds()
 
 
 def _outdated(monitor: Monitor, pod: Object, turn: Turn) -> Plan:

@@ -11,7 +11,7 @@ from castwarden_operator.apply import Applier
 from castwarden_operator.cache import Cache
 from castwarden_operator.controller import Controller
 from castwarden_operator.errors import ApiError, RetryError
-from castwarden_operator.kinds import BY_NAME, Kind, Object, Ref, ref_of
+from castwarden_operator.kinds import BY_NAME, EVENT, Kind, Object, Ref, ref_of
 from castwarden_operator.reconcile import channel, monitor
 from castwarden_operator.reconcile.monitor import pod_for
 
@@ -44,6 +44,9 @@ class FakeApi:
 
     async def apply(self, kind: Kind, obj: Object, subresource: str | None = None) -> Object:
         self._count("apply status" if subresource else "apply", kind)
+        return await self._store(kind, obj, subresource)
+
+    async def _store(self, kind: Kind, obj: Object, subresource: str | None = None) -> Object:
         ref, self.version = ref_of(kind, obj), self.version + 1
         before = self.objects.get(ref, {"metadata": {"uid": f"uid-{self.version}"}})
         after = {**before, "status": obj["status"]} if subresource else stored(obj, before.get("status"))
@@ -59,8 +62,13 @@ class FakeApi:
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         self._count("create", kind)
-        self.events.append(obj)
-        return obj
+        if kind == EVENT:
+            self.events.append(obj)
+            return obj
+        if ref_of(kind, obj) in self.objects:
+            self.writes.pop()
+            raise ApiError(409, "AlreadyExists", "it exists")
+        return await self._store(kind, obj)
 
     async def delete(self, kind: Kind, obj: Object, grace_seconds: int | None = None) -> Object | None:
         self._count("delete", kind)
@@ -97,7 +105,7 @@ def world() -> World:
 async def test_a_new_monitor_costs_one_pod_one_status_and_one_event(world: World) -> None:
     world.api.has(MONITOR, resource("Monitor"))
     await world.monitors.handle(MAIN)
-    assert world.api.writes == [("apply", "Pod"), ("apply status", "Monitor"), ("create", "Event")]
+    assert world.api.writes == [("create", "Pod"), ("apply status", "Monitor"), ("create", "Event")]
     assert world.ready()[:2] == ("False", "Pending")
 
 
@@ -152,7 +160,7 @@ async def test_a_refusal_is_told_in_the_servers_words_and_backs_off(
     world: World, status: int, message: str, reason: str
 ) -> None:
     world.api.has(MONITOR, resource("Monitor"))
-    world.api.refuse["apply Pod"] = ApiError(status, "", message)
+    world.api.refuse["create Pod"] = ApiError(status, "", message)
     with pytest.raises(RetryError):
         await world.monitors.handle(MAIN)
     assert world.ready() == ("False", reason, f"the API server refused: {message}")
@@ -160,7 +168,7 @@ async def test_a_refusal_is_told_in_the_servers_words_and_backs_off(
 
 async def test_a_repeated_refusal_writes_nothing_more(world: World) -> None:
     world.api.has(MONITOR, resource("Monitor"))
-    world.api.refuse["apply Pod"] = ApiError(403, "Forbidden", "exceeded quota")
+    world.api.refuse["create Pod"] = ApiError(403, "Forbidden", "exceeded quota")
     for _ in range(3):
         with pytest.raises(RetryError):
             await world.monitors.handle(MAIN)
@@ -170,7 +178,7 @@ async def test_a_repeated_refusal_writes_nothing_more(world: World) -> None:
 @pytest.mark.parametrize("status", [0, 429, 500, 503])
 async def test_the_servers_own_trouble_is_not_blamed_on_the_resource(world: World, status: int) -> None:
     world.api.has(MONITOR, resource("Monitor"))
-    world.api.refuse["apply Pod"] = ApiError(status, "", "later", retry_after=7)
+    world.api.refuse["create Pod"] = ApiError(status, "", "later", retry_after=7)
     with pytest.raises(RetryError) as raised:
         await world.monitors.handle(MAIN)
     assert raised.value.after == 7
@@ -214,7 +222,7 @@ async def test_a_repair_that_something_else_undoes_is_not_repeated_for_ever(worl
     world.api.mutate = rewrite_image
     for _ in range(5):
         await world.monitors.handle(MAIN)
-    assert world.api.writes.count(("apply", "Pod")) == 2
+    assert world.api.writes.count(("apply", "Pod")) == 1
 
 
 async def test_a_pod_that_starts_to_run_is_one_status_and_one_event(world: World) -> None:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from castwarden_model.resources import Monitor
 from castwarden_operator.kinds import Object
 from castwarden_operator.reconcile.attempts import ATTEMPT
 from castwarden_operator.reconcile.monitor import pod_for, reconcile
 from castwarden_operator.reconcile.plan import Apply, Create, Delete, Plan
 
-from .objects import NOW, SETTINGS, Turn, condition, monitor, pod_status, said, stored
+from .objects import NOW, SETTINGS, Turn, condition, monitor, pod_status, resource, said, stored
 
 
 def plan_for(pod: Object | None, at: timedelta = timedelta(), **spec: Any) -> Plan:
@@ -271,3 +272,21 @@ def test_a_turn_is_over_when_the_new_pod_is_ready_or_none_is_wanted(
     turn = Turn()
     reconcile(monitor(**spec), [pod] if pod else [], NOW, SETTINGS, turn)
     assert turn.is_done is done
+
+
+def test_the_first_pod_has_two_seconds_to_run_before_the_status_says_anything() -> None:
+    pod = stored(pod_for(monitor(), SETTINGS), pod_status("Pending"), creationTimestamp=NOW.isoformat())
+    plan = plan_for(pod, timedelta(seconds=0.5))
+    assert (plan.quiet, plan.again_in, plan.actions) == (True, 1.5, ())
+    later = plan_for(pod, timedelta(seconds=2))
+    assert not later.quiet
+    assert said(later) == (False, "Pending")
+    ready = stored(pod_for(monitor(), SETTINGS), pod_status("Running", ready=True), creationTimestamp=NOW.isoformat())
+    assert said(plan_for(ready)) == (True, "Running")
+
+
+def test_a_monitor_that_has_been_told_of_says_at_once_what_its_next_pod_does() -> None:
+    pod = stored(pod_for(monitor(), SETTINGS), pod_status("Pending"), creationTimestamp=NOW.isoformat())
+    failed = {"type": "Ready", "status": "False", "reason": "PodFailed", "lastTransitionTime": NOW.isoformat()}
+    told = Monitor.model_validate(resource("Monitor", status={"conditions": [failed]}))
+    assert said(reconcile(told, [pod], NOW, SETTINGS, Turn())) == (False, "Pending")

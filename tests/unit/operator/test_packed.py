@@ -40,7 +40,7 @@ async def test_a_new_monitor_costs_one_status_and_one_event(world: World) -> Non
     await world.pools.handle(A_POOL)
     assert world.todo == [world.ref("a")]
     await world.monitors.handle(world.ref("a"))
-    assert world.api.writes == [("apply", "Pod"), ("apply status", "Monitor"), ("create", "Event")]
+    assert world.api.writes == [("create", "Pod"), ("apply status", "Monitor"), ("create", "Event")]
 
 
 async def test_a_new_leader_writes_nothing_and_moves_nobody(world: World) -> None:
@@ -89,7 +89,7 @@ async def test_a_suspended_monitor_gets_a_seat_again(world: World) -> None:
 
 
 async def test_a_pod_that_cannot_be_made_is_told_to_all_who_would_sit_in_it(world: World) -> None:
-    world.api.refuse["apply Pod"] = ApiError(403, "Forbidden", "pods is forbidden: exceeded quota: small")
+    world.api.refuse["create Pod"] = ApiError(403, "Forbidden", "pods is forbidden: exceeded quota: small")
     world.has("a")
     world.has("b")
     with pytest.raises(RetryError):

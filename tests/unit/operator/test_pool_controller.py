@@ -52,7 +52,7 @@ async def test_a_pod_under_the_name_of_one_that_is_gone_is_empty_anew(world: Wor
 async def test_of_a_pool_that_is_gone_nothing_is_remembered(world: World) -> None:
     world.change("c", suspend=True)
     await world.settle()
-    world.api.refuse["apply Pod"] = ApiError(403, "Forbidden", "pods is forbidden: exceeded quota: small")
+    world.api.refuse["create Pod"] = ApiError(403, "Forbidden", "pods is forbidden: exceeded quota: small")
     world.gone(world.pod(FIRST))
     with pytest.raises(RetryError):
         await world.pools.handle(A_POOL)
