@@ -60,7 +60,10 @@ class DeliveryQuery(PageQuery):
 
 
 class DeliveryView(BaseModel):
-    """`failed` will be tried again at `next_attempt_at`; `dead` was given up and can be recovered."""
+    """`failed` will be tried again at `next_attempt_at`, `dead` was given up and can be recovered.
+
+    Nothing is sent while the endpoint rests or is paused; null: until it is resumed.
+    """
 
     model_config = shown_as(**_DELIVERY)
 

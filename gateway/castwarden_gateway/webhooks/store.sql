@@ -91,9 +91,11 @@ returning secret, created_at, shown_at
 with found as (
     (select d.id, d.event_id, d.endpoint_id, case d.attempt when 0 then 'pending' else 'failed' end as state,
             d.attempt, d.last_status as status, d.last_error as error, d.created_at,
-            d.due_at as next_attempt_at, d.lease_owner is not null and d.due_at > now() as in_flight,
+            case when e.held_since is null or e.held_until is not null then
+                greatest(d.due_at, e.paused_until, e.resting_until, e.held_until) end as next_attempt_at,
+            d.lease_owner is not null and d.due_at > now() as in_flight,
             null::timestamptz as finished_at
-     from webhook_deliveries d
+     from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
      where d.tenant_id = $1 and ($2::uuid is null or d.endpoint_id = $2) and ($4::uuid is null or d.id < $4)
        and case d.attempt when 0 then 'pending' else 'failed' end = any ($3::text[])
      order by d.id desc limit $5)
@@ -120,9 +122,11 @@ order by found.id desc limit $5
 with found as (
     select d.id, d.event_id, d.endpoint_id, case d.attempt when 0 then 'pending' else 'failed' end as state,
            d.attempt, d.last_status as status, d.last_error as error, d.created_at,
-           d.due_at as next_attempt_at, d.lease_owner is not null and d.due_at > now() as in_flight,
+           case when e.held_since is null or e.held_until is not null then
+               greatest(d.due_at, e.paused_until, e.resting_until, e.held_until) end as next_attempt_at,
+           d.lease_owner is not null and d.due_at > now() as in_flight,
            null::timestamptz as finished_at, 1 as place
-    from webhook_deliveries d where d.tenant_id = $1 and d.id = $2
+    from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id where d.tenant_id = $1 and d.id = $2
     union all
     select d.id, d.event_id, d.endpoint_id, 'dead', d.attempt, d.last_status, d.last_error, d.created_at,
            null, false, d.died_at, 2

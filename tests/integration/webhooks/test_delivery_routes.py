@@ -36,6 +36,27 @@ async def test_deliveries_are_listed_by_state_newest_first_with_their_history(
     assert (attempt["outcome"], attempt["error"], attempt["status_code"]) == ("failed", "status_404", 404)
 
 
+async def test_the_next_attempt_is_told_for_when_the_endpoint_takes_any(api: Api, bench: Bench) -> None:
+    endpoint, _ = await bench.endpoint("https://hooks.example/")
+    await bench.emit("stream.started")
+
+    async def told() -> Any:
+        (row,) = await listed(api, "", 1)
+        _, one = await api("GET", f"/deliveries/{row['id']}")
+        assert one["data"]["next_attempt_at"] == row["next_attempt_at"]
+        return row["next_attempt_at"]
+
+    assert await told() is not None
+    later = "2999-01-01T00:00:00Z"
+    await bench.database.execute("update webhook_endpoints set resting_until = '2999-01-01T00:00:00Z'")
+    assert await told() == later
+    await bench.database.execute("update webhook_endpoints set resting_until = null")
+    await api("POST", f"/endpoints/{endpoint}/pause", {"until": later})
+    assert await told() == later
+    await api("POST", f"/endpoints/{endpoint}/pause", {})
+    assert await told() is None
+
+
 async def test_a_cursor_walks_through_all_deliveries_once(api: Api, bench: Bench) -> None:
     await bench.endpoint("https://hooks.example/")
     await bench.emit(*["stream.started"] * 7)
