@@ -38,15 +38,14 @@ class Release:
         """The namespaces, a volume where nobody makes any, an origin and a receiver."""
         await kubectl("apply", "--filename", str(TOOLS))
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        await _apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+        for name in (NAMESPACE, "ops"):
+            await _apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         if folder := os.environ.get("CASTWARDEN_E2E_VOLUMES"):
             for claim, size, owner in _CLAIMS:
                 await _apply(_volume(Path(folder), claim, size, owner))
-        await kubectl(
-            "wait", "--namespace", "tools", "--for=condition=Ready", "pod/origin", "pod/receiver", "--timeout=120s"
-        )
+        await kubectl("wait", "--namespace", "tools", "--for=condition=Ready", "pods", "--all", "--timeout=120s")
 
-    async def helm(self, verb: str, tag: str, **more: Object) -> str:
+    async def helm(self, verb: str, tag: str, namespace: str = NAMESPACE, **more: Object) -> str:
         """Install or upgrade, and wait until all is ready. `more` are further values."""
         values = {
             **more,
@@ -54,25 +53,14 @@ class Release:
             "downloads": {"enabled": True},
             "outbound": {"allow": PRIVATE, "webhookHosts": ["receiver.tools.svc"]},
         }
+        where = ("--namespace", namespace, "--wait", "--timeout", "5m", "--values", "-")
         told = await run(
-            *(
-                "helm",
-                verb,
-                RELEASE,
-                str(CHART),
-                "--namespace",
-                NAMESPACE,
-                "--wait",
-                "--timeout",
-                "5m",
-                "--values",
-                "-",
-            ),
+            *("helm", verb, RELEASE, str(CHART), *where),
             given=json.dumps(values),
             timeout=360,
         )
         self.tag = tag
-        self.key = await secret(NAMESPACE, RELEASE, "api-key")
+        self.key = await secret(namespace, RELEASE, "api-key")
         return told
 
     async def rest(self, method: str, path: str, body: Any = None) -> Any:
@@ -129,12 +117,12 @@ class Release:
 
         await wait_until(back, timeout=90, interval=0.5)
 
-    async def keep_logs(self) -> None:
+    async def keep_logs(self, namespace: str = NAMESPACE) -> None:
         """What all containers have said so far, also those that were restarted."""
-        for pod in await get("pods", NAMESPACE):
+        for pod in await get("pods", namespace):
             name = pod["metadata"]["name"]
             for container in [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]:
-                where = (name, "--namespace", NAMESPACE, "--container", container["name"])
+                where = (name, "--namespace", namespace, "--container", container["name"])
                 for previous in ((), ("--previous",)):
                     try:
                         text = await kubectl("logs", *where, *previous)

@@ -100,7 +100,10 @@ async def test_an_upgrade_that_does_not_concern_workers_leaves_them_alone(releas
 
     before = of(await release.watching())
     await release.keep_logs()
-    more = {"gateway": {"env": {"RATE_LIMIT": "1000"}}, "operator": {"podAnnotations": {"example.com/rolled": "yes"}}}
+    more: Object = {
+        "gateway": {"env": {"RATE_LIMIT": "1000"}},
+        "operator": {"podAnnotations": {"example.com/rolled": "yes"}},
+    }
     await release.helm("upgrade", "e2e-next", **more)
     await kubectl("wait", "--namespace", NAMESPACE, "--for=condition=Ready", "monitors", "--all", "--timeout=60s")
     assert of(await release.watching()) == before
@@ -169,6 +172,28 @@ async def test_an_uninstall_leaves_definitions_and_data_and_another_install_find
     assert release.key == key
     events = await release.rest("GET", "/events?limit=100")
     assert {"alert.blackout", "alert.blackout_recovered"} <= {event["type"] for event in events}
+
+
+async def test_a_release_of_the_whole_cluster_with_a_database_of_its_own_takes_over(release: Release) -> None:
+    await release.keep_logs()
+    await run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", timeout=240)
+    url = "postgresql://castwarden:forTestsOnly@database.tools.svc/castwarden"
+    await kubectl("create", "secret", "generic", "mine", "--namespace", "ops", f"--from-literal=url={url}")
+    more: Object = {
+        "crds": {"enabled": False},
+        "rbac": {"clusterWide": True},
+        "postgresql": {"existingSecret": {"name": "mine"}},
+    }
+    await release.helm("install", "e2e", "ops", **more)
+    assert await get("statefulsets", "ops") == []
+
+    async def by_us() -> bool:
+        pods = await release.watching()
+        return [pod["spec"]["serviceAccountName"] for pod in pods] == ["default"]
+
+    await wait_until(by_us, timeout=60, interval=1.0)
+    await kubectl("wait", "--namespace", NAMESPACE, "--for=condition=Ready", "pod/monitor-that-stays", "--timeout=120s")
+    await release.keep_logs("ops")
 
 
 async def test_nothing_that_ran_logged_a_traceback_or_lacked_a_right(release: Release) -> None:
