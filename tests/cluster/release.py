@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yaml
 from castwarden_base.waiting import wait_until
 
@@ -46,12 +47,12 @@ class Release:
         await kubectl("wait", "--namespace", "tools", "--for=condition=Ready", "pods", "--all", "--timeout=120s")
 
     async def helm(self, verb: str, tag: str, namespace: str = NAMESPACE, **more: Object) -> str:
-        """Install or upgrade, and wait until all is ready. `more` are further values."""
+        """Install or upgrade, and wait until all is ready. `more` are further values, or others."""
         values = {
-            **more,
             "image": {"tag": tag, "pullPolicy": "IfNotPresent"},
             "downloads": {"enabled": True},
             "outbound": {"allow": PRIVATE, "webhookHosts": ["receiver.tools.svc"]},
+            **more,
         }
         where = ("--namespace", namespace, "--wait", "--timeout", "5m", "--values", "-")
         told = await run(
@@ -111,8 +112,9 @@ class Release:
 
         async def back() -> bool:
             try:
+                await self.received("none")  # through the API server and the kubelet, which must know its Pods again
                 return await kubectl("get", "--raw", "/readyz") == "ok"
-            except Failed:
+            except (Failed, aiohttp.ClientError):
                 return False
 
         await wait_until(back, timeout=90, interval=0.5)

@@ -187,6 +187,7 @@ async def test_a_release_of_the_whole_cluster_with_a_database_of_its_own_takes_o
     await kubectl("create", "secret", "generic", "mine", "--namespace", "ops", f"--from-literal=url={url}")
     more: Object = {
         "crds": {"enabled": False},
+        "downloads": {"enabled": False},
         "rbac": {"clusterWide": True},
         "postgresql": {"existingSecret": {"name": "mine"}},
     }
