@@ -7,7 +7,7 @@ from contextlib import suppress
 import asyncpg
 
 from castwarden_gateway.db import Connection, Database, DatabaseUnavailable, statements
-from castwarden_gateway.db.migrate import MigrationError, migrations, missing
+from castwarden_gateway.db.migrate import MigrationError, beyond, migrations, missing
 
 SQL = statements(__file__)
 _EVERY_SECONDS = 2.0
@@ -48,7 +48,7 @@ class Readiness:
         try:
             async with asyncio.timeout(5), database.connection() as connection:
                 self._database = None
-                self._schema = await self._behind(connection)
+                self._schema = await self._unfit(connection)
             if self._schema is None:
                 self.usable.set()
             if self._schema is None and database.refusal is not None:
@@ -67,12 +67,16 @@ class Readiness:
             await database.of_all().run(work)
             database.wrote()
 
-    async def _behind(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> str | None:
+    async def _unfit(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> str | None:
         try:
-            rows = await connection.fetch("select version, sha256 from schema_migrations")
+            rows = await connection.fetch("select version, name, sha256 from schema_migrations")
             left = missing(self._wanted, {row["version"]: row["sha256"] for row in rows}, post=False)
         except asyncpg.UndefinedTableError:
-            left = self._wanted
+            rows, left = [], self._wanted
         except MigrationError as error:
             return str(error)
-        return f"{len(left)} migrations are missing: run `castwarden-gateway migrate`" if left else None
+        if left:
+            return f"{len(left)} migrations are missing: run `castwarden-gateway migrate`"
+        if too_new := beyond(self._wanted, {row["version"]: row["name"] for row in rows}):
+            return f"the database belongs to a newer version, which has run {', '.join(too_new)}"
+        return None

@@ -50,7 +50,7 @@ class Migration:
     @property
     def post(self) -> bool:
         """Whether it waits until the new code has taken over."""
-        return "_post_" in self.name
+        return is_post(self.name)
 
     @property
     def statements(self) -> Sequence[str]:
@@ -58,6 +58,10 @@ class Migration:
         if not self.sql.startswith("-- no-transaction"):
             return ()
         return [part for part in _STATEMENT_END.split(self.sql) if part.strip()]
+
+
+def is_post(name: str) -> bool:
+    return "_post_" in name
 
 
 def migrations(folder: Path = _FOLDER) -> list[Migration]:
@@ -111,6 +115,12 @@ def missing(wanted: Sequence[Migration], applied: Mapping[int, str], *, post: bo
         if applied.get(migration.version, migration.sha256) != migration.sha256:
             raise MigrationError(f"{migration.name} was changed after it had been applied to this database")
     return [migration for migration in wanted if migration.version not in applied and (post or not migration.post)]
+
+
+def beyond(wanted: Sequence[Migration], applied: Mapping[int, str]) -> list[str]:
+    """What this version knows nothing of and cannot live with, given version -> name of what was applied."""
+    known = {migration.version for migration in wanted}
+    return sorted(name for version, name in applied.items() if version not in known and is_post(name))
 
 
 async def _connect(url: str) -> Connection:

@@ -122,6 +122,24 @@ async def test_readiness_follows_the_database(gateway: Gateway, api: Api, databa
     await connection.close()
 
 
+async def test_a_newer_schema_is_fine_until_what_this_version_would_not_live_with_has_been_done(
+    gateway: Gateway, api: Api, database_url: str
+) -> None:
+    connection = await see_all(database_url)
+
+    async def applied(name: str) -> None:
+        await connection.execute("insert into schema_migrations values ($1, $2, '')", int(name[:4]), name)
+        await gateway.readiness.look(gateway.database)
+
+    await applied("9001_pre_some")
+    assert (await api.get("/readyz")).status == 200
+    await applied("9002_post_some")
+    refused = await api.get("/readyz")
+    assert refused.status == 503
+    assert refused.body["reasons"] == {"schema": "the database belongs to a newer version, which has run 9002_post_some"}
+    await connection.close()
+
+
 async def test_a_poll_on_demand_is_a_job_from_the_cron_jobs_template(api: Api, kube_api: KubeDouble) -> None:
     made = await api.post("/api/v1/channels", {"youtube_id": "UC" + "x" * 22})
     assert made.status == 201
