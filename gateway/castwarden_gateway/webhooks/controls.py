@@ -55,8 +55,8 @@ class Controls:
         checks.check({"profile": row["profile"], "signature": signature})
         old: list[tuple[bytes, datetime]] = []
         if wanted.overlap_seconds > 0:
-            until = datetime.now(UTC) + timedelta(seconds=wanted.overlap_seconds)
-            old = [(row["secret"], until), *active(row)]
+            now = await connection.fetchval(SQL.clock)  # by which a claim judges whether a secret still signs
+            old = [(row["secret"], now + timedelta(seconds=wanted.overlap_seconds)), *active(row, now)]
         if len(old) > _MOST_OLD:
             raise TooManySecrets(f"At most {_MOST_OLD}; with overlap_seconds 0 they all stop at once.")
         key = self._signer.new_key(signature, row["tenant_id"])

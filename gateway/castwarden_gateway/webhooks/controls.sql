@@ -1,3 +1,6 @@
+-- name: clock
+select now()
+
 -- name: rotate_secret
 -- $3 the new secret, sealed, and $4 its public key; $5 the old ones and $6 when each stops
 update webhook_endpoints

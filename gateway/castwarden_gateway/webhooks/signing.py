@@ -78,7 +78,7 @@ class Signer:
         return None if row["public_key"] else self.keyring.open(row["secret"], row["tenant_id"].bytes)
 
 
-def active(row: Record) -> list[tuple[bytes, datetime]]:
+def active(row: Record, now: datetime | None = None) -> list[tuple[bytes, datetime]]:
     """The old secrets of an endpoint's row that still sign, sealed, and until when."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     return [one for one in zip(row["old_secrets"], row["old_until"], strict=True) if one[1] > now]

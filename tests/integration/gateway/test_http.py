@@ -136,7 +136,9 @@ async def test_a_newer_schema_is_fine_until_what_this_version_would_not_live_wit
     await applied("9002_post_some")
     refused = await api.get("/readyz")
     assert refused.status == 503
-    assert refused.body["reasons"] == {"schema": "the database belongs to a newer version, which has run 9002_post_some"}
+    assert refused.body["reasons"] == {
+        "schema": "the database belongs to a newer version, which has run 9002_post_some"
+    }
     await connection.close()
 
 

@@ -12,6 +12,7 @@ import sys
 import tarfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,12 @@ PACKAGES = ("base", "gateway", "model")
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The PYTHONPATH of the release before this one."""
-    git = ["git", "-c", f"safe.directory={REPOSITORY}", "-C", REPOSITORY]
-    found = subprocess.run([*git, "archive", PREVIOUS, *PACKAGES], capture_output=True, check=False)
-    if found.returncode:
-        missing = f"the code of the release before ({PREVIOUS}) is not at hand: {found.stderr.decode().strip()}"
+    git = ["git", "-c", f"safe.directory={REPOSITORY}", "-C", str(REPOSITORY)]
+    try:
+        found = subprocess.run([*git, "archive", PREVIOUS, *PACKAGES], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = error if isinstance(error, OSError) else error.stderr.decode().strip()
+        missing = f"the code of the release before ({PREVIOUS}) is not at hand: {reason}"
         if os.environ.get("CI") or (REPOSITORY / ".git").exists():
             pytest.fail(f"{missing}; a shallow clone needs `git fetch --unshallow`", pytrace=False)
         pytest.skip(missing)
@@ -146,6 +149,10 @@ async def test_the_release_before_goes_on_working_on_the_new_schema_beside_the_n
             await wait_until(arrived(*told, "a resource of the new by the old", "after"), 30)
 
 
+def all_told(received: list[tuple[dict[str, str], bytes]], secret: str) -> bool:
+    return titles(received, secret) == {"by its maker", "by the other"}
+
+
 async def new_tenant(side: Side, slug: str) -> str:
     """An API key of it."""
     await side.call("POST", "/api/v1/tenants", {"slug": slug})
@@ -175,8 +182,7 @@ async def test_the_release_before_starts_anew_on_the_new_schema_and_both_serve_w
             received.clear()
             await maker.tell(obj, 1, "by its maker")
             await other.tell(obj, 2, "by the other")
-            secret = endpoint["secret"]
-            await wait_until(lambda secret=secret: titles(received, secret) == {"by its maker", "by the other"}, 30)
+            await wait_until(partial(all_told, received, endpoint["secret"]), 30)
             for side in (maker, other):
                 assert len((await side.call("GET", "/api/v1/events"))["data"]) == 2
                 assert len((await side.call("GET", "/api/v1/webhooks/deliveries"))["data"]) == 2
