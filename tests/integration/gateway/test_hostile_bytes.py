@@ -13,7 +13,7 @@ import pytest
 from castwarden_gateway.app import Gateway
 from castwarden_gateway.tables import DESCRIBED_ROUTES
 
-from tests.integration.gateway.conftest import KEY, Api
+from tests.integration.gateway.conftest import INTERNAL_KEY, KEY, Api
 from tests.integration.gateway.gateway_process import GatewayProcess, gateway_process
 from tests.integration.gateway.kube_double import KubeDouble
 
@@ -56,8 +56,11 @@ async def send(port: int, chunks: Iterable[bytes]) -> Answered:
         writer.close()
 
 
-def post(body: bytes, *headers: str, path: str = "/api/v1/monitors", length: int | None = None) -> list[bytes]:
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {KEY}", "Connection: close", *headers]
+def post(
+    body: bytes, *headers: str, path: str = "/api/v1/monitors", length: int | None = None, method: str = "POST"
+) -> list[bytes]:
+    keys = [f"Authorization: Bearer {KEY}", f"X-Internal-API-Key: {INTERNAL_KEY}"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", *keys, "Connection: close", *headers]
     lines += ["Content-Type: application/json", f"Content-Length: {len(body) if length is None else length}"]
     head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
     return [head, *(body[at : at + 65536] for at in range(0, len(body), 65536))]
@@ -71,6 +74,8 @@ def get(target: bytes, *lines: bytes) -> list[bytes]:
 DEEP = b"[" * 1_000_000
 DEEP_FIELD = b'{"stream_url": "https://a.example/x", "metadata": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001
 BOMB = gzip.compress(b'{"stream_url": "' + b"x" * 200 * MIB + b'"}')
+REPORTS, ENDPOINTS = "/internal/v1/reports", "/api/v1/webhooks/endpoints"
+DEEP_FILTER = b'{"url": "https://a.example/x", "filter": ' + b'{"$not":' * 100_000 + b"{}" + b"}" * 100_001
 FILTERS = orjson.dumps({"url": "https://a.example/x", "events": ["alert.*"] * 10_000})
 
 BODIES = {
@@ -82,10 +87,22 @@ BODIES = {
     "a gzip bomb of 200 MiB": (post(BOMB, "Content-Encoding: gzip"), 413, "body-too-large"),
     "what is no gzip": (post(b"{}", "Content-Encoding: gzip"), 400, "malformed-request"),
     "an encoding that nobody knows": (post(b"{}", "Content-Encoding: x-own"), 415, "unsupported-media-type"),
-    "10,000 filters": (post(FILTERS, path="/api/v1/webhooks/endpoints"), 422, "validation-error"),
+    "10,000 filters": (post(FILTERS, path=ENDPOINTS), 422, "validation-error"),
     "lone surrogates": (post(b'{"stream_url": "https://a.example/\\ud800"}'), 400, "malformed-request"),
     "bytes that are no UTF-8": (post(b'{"stream_url": "https://a.example/\xff"}'), 400, "malformed-request"),
+    "a filter 100,000 deep": (post(DEEP_FILTER, path=ENDPOINTS), 400, "malformed-request"),
+    "a change a million deep": (post(DEEP, path="/api/v1/monitors/x", method="PATCH"), 400, "malformed-request"),
     "a number of a million digits": (post(b'{"stream_url": ' + b"9" * 1_000_000 + b"}"), 400, "malformed-request"),
+}
+FROM_WORKERS = {
+    "10 MiB": (post(b'"' + b"x" * 10 * MIB + b'"', path=REPORTS), 413, "body-too-large"),
+    "a million brackets": (post(DEEP, path=REPORTS), 400, "malformed-request"),
+    "a field 100,000 deep": (post(DEEP_FIELD, path=REPORTS), 400, "malformed-request"),
+    "a gzip bomb of 200 MiB": (post(BOMB, "Content-Encoding: gzip", path=REPORTS), 413, "body-too-large"),
+    "lone surrogates": (post(b'{"id": "\\ud800"}', path=REPORTS), 400, "malformed-request"),
+    "a deep look": (post(DEEP, path="/internal/v1/looks", method="PUT"), 400, "malformed-request"),
+    "a look of 10 MiB": (post(b"x" * 10 * MIB, path="/internal/v1/looks", method="PUT"), 413, "body-too-large"),
+    "a deep question": (post(DEEP, path="/internal/v1/extractions"), 400, "malformed-request"),
 }
 LINES = {
     "10,000 parameters": (get(b"/api/v1/events?" + b"&".join([b"type=a"] * 10_000)), 400),
@@ -104,6 +121,14 @@ async def test_a_hostile_body_is_answered_with_a_problem(
     gateway: Gateway, sent: list[bytes], status: int, code: str
 ) -> None:
     answer = await send(gateway.public_port, sent)
+    assert (answer.status, answer.problem["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(("sent", "status", "code"), FROM_WORKERS.values(), ids=FROM_WORKERS)
+async def test_a_hostile_body_of_a_worker_is_answered_with_a_problem(
+    gateway: Gateway, sent: list[bytes], status: int, code: str
+) -> None:
+    answer = await send(gateway.internal_port, sent)
     assert (answer.status, answer.problem["code"]) == (status, code)
 
 

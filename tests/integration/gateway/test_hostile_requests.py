@@ -80,6 +80,49 @@ async def test_a_body_with_a_control_character_is_refused(
     assert (refused.status, refused.pointers) == (422, [pointer])
 
 
+MANY = 10_000
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"events": ["alert.*"] * MANY}, "/events"),
+        ({"filter": {"data": {f"k{number}": 1 for number in range(MANY)}}}, "/filter/data"),
+        ({"filter": {"$or": [{"type": "a"}] * MANY}}, "/filter/$or"),
+        ({"filter": {"type": ["a"] * MANY}}, "/filter/type"),
+        ({"labels": {f"k{number}": "x" for number in range(MANY)}}, "/labels"),
+        ({"headers": {f"X-{number}": "x" for number in range(MANY)}}, "/headers"),
+        ({"retry": "custom", "retry_waits": [5] * MANY}, "/retry_waits"),
+        ({"headers": {"X-A": "a\r\nX-Signature-256: forged"}}, "/headers/X-A"),
+        ({"headers": {"X-A: a\r\nX-B": "b"}}, "/headers/X-A: a\r\nX-B"),
+        ({"url": "https://user:password@hooks.example/"}, "/url"),
+        ({"url": "https://token@hooks.example/"}, "/url"),
+    ],
+)
+async def test_an_endpoint_of_too_much_or_with_something_smuggled_in_is_a_short_refusal(
+    api: Api, body: dict[str, Any], pointer: str
+) -> None:
+    path = "/api/v1/webhooks/endpoints"
+    made = await api.post(path, {"url": URL})
+    for refused in (
+        await api.post(path, {"url": URL, **body}),
+        await api.patch(f"{path}/{made.data['id']}", body),
+    ):
+        assert (refused.status, refused.pointers) == (422, [pointer])
+        assert len(str(refused.body)) < 16 * 1024
+        assert "password" not in str(refused.body)
+
+
+@pytest.mark.parametrize("url", ["https://user:password@hooks.example/", "https://token@hooks.example/"])
+async def test_a_monitors_receiver_with_credentials_in_its_url_is_refused_and_they_are_not_repeated(
+    api: Api, url: str
+) -> None:
+    refused = await api.post("/api/v1/monitors", {"stream_url": URL, "callback_url": url})
+    assert (refused.status, refused.pointers) == (422, ["/callback_url"])
+    assert "password" not in str(refused.body)
+    assert "token" not in str(refused.body)
+
+
 async def test_a_path_with_a_control_character_names_nothing(api: Api) -> None:
     for path in ("/api/v1/tenants/%00", "/api/v1/monitors/%00", "/api/v1/channels/%1b/videos"):
         assert (await api.get(path)).status == 404
