@@ -7,12 +7,14 @@ delivery carries the same webhook-id.
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID, uuid4
 
 import asyncpg
+from castwarden_base.logs import get_logger
 from castwarden_base.retry import backoff
 from castwarden_base.tasks import Supervisor
 
@@ -27,12 +29,13 @@ from castwarden_gateway.webhooks.fanout import CHANNEL
 from castwarden_gateway.webhooks.flush import Buffer, Result
 from castwarden_gateway.webhooks.hand import Hand
 from castwarden_gateway.webhooks.options import Options
-from castwarden_gateway.webhooks.schedule import decide
+from castwarden_gateway.webhooks.schedule import THROTTLED, decide
 from castwarden_gateway.webhooks.send import Answer
 from castwarden_gateway.webhooks.signing import Signer
 from castwarden_gateway.webhooks.troubles import DATABASE_ERRORS, Troubles
 from castwarden_gateway.webhooks.upkeep import Upkeep
 
+log = get_logger(__name__)
 _CLOSED_SECONDS = 2.0  # by then PostgreSQL knows that the endpoint is paused or disabled
 _UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -147,7 +150,7 @@ class DeliveryEngine:
         """Writes the buffer's oldest results and lets go of them."""
         with metrics.FLUSH_SECONDS.time():
             try:
-                await self._database.run(partial(flush.write, owner=self._owner, results=batch))
+                _tell_rests(await self._database.run(partial(flush.write, owner=self._owner, results=batch)))
             except _UNWRITABLE:
                 await self._write_singly(batch)
         self._upkeep.tallies.count(batch)
@@ -158,7 +161,7 @@ class DeliveryEngine:
         """A result that PostgreSQL cannot take must not hold up the others; its delivery comes back with its lease."""
         for result in batch:
             try:
-                await self._database.run(partial(flush.write, owner=self._owner, results=[result]))
+                _tell_rests(await self._database.run(partial(flush.write, owner=self._owner, results=[result])))
             except _UNWRITABLE as error:
                 self._troubles.failed("result", error, delivery=str(result.claim.id))
 
@@ -178,3 +181,10 @@ class DeliveryEngine:
         """From now on calls are heard. What was missed before is found by the next look."""
         self._troubles.over("listen")
         self._claimer.call()
+
+
+def _tell_rests(rests: Mapping[UUID, float]) -> None:
+    """Once, when it begins. A rest as short as those that nobody asked for is not worth a line."""
+    for endpoint_id, seconds in rests.items():
+        if seconds > THROTTLED:
+            log.warning("endpoint_asked_for_a_rest", endpoint=str(endpoint_id), seconds=round(seconds))

@@ -70,8 +70,11 @@ class Buffer(Generic[T]):
         return len(self._results)
 
 
-async def write(connection: Connection, owner: UUID, results: Sequence[Result]) -> None:
-    """Writes one batch in the caller's transaction. Writing the same batch again changes nothing more."""
+async def write(connection: Connection, owner: UUID, results: Sequence[Result]) -> dict[UUID, float]:
+    """Writes one batch in the caller's transaction. Writing the same batch again changes nothing more.
+
+    The endpoints whose receivers asked for a rest that begins now, and for how many seconds.
+    """
     await connection.execute(
         SQL.flush,
         [r.claim.tenant_id for r in results],
@@ -91,20 +94,23 @@ async def write(connection: Connection, owner: UUID, results: Sequence[Result]) 
         owner,
         [r.claim.created_at for r in results],
     )
-    await _pause(connection, results)
+    rests = await _pause(connection, results)
     await _note_failures(connection, results)
     if gone := sorted({r.claim.endpoint_id for r in results if r.verdict.disable}):
         await giving_up.disable(connection, gone, giving_up.GONE)
+    return rests
 
 
-async def _pause(connection: Connection, results: Sequence[Result]) -> None:
+async def _pause(connection: Connection, results: Sequence[Result]) -> dict[UUID, float]:
     pauses: dict[UUID, float] = {}
     for r in results:
         if r.verdict.pause > 0:
             pauses[r.claim.endpoint_id] = max(pauses.get(r.claim.endpoint_id, 0.0), r.verdict.pause)
-    if pauses:
-        ordered = sorted(pauses)  # two processes that pause the same endpoints take the rows in one order
-        await connection.execute(SQL.pause, ordered, [pauses[endpoint_id] for endpoint_id in ordered])
+    if not pauses:
+        return {}
+    ordered = sorted(pauses)  # two processes that pause the same endpoints take the rows in one order
+    rows = await connection.fetch(SQL.pause, ordered, [pauses[endpoint_id] for endpoint_id in ordered])
+    return {row["id"]: row["seconds"] for row in rows if row["anew"]}
 
 
 async def _note_failures(connection: Connection, results: Sequence[Result]) -> None:

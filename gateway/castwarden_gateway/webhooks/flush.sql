@@ -33,11 +33,12 @@ select * from dead
 on conflict do nothing
 
 -- name: pause
--- The receivers that asked for a rest. $1 endpoints, $2 seconds
+-- The receivers that asked for a rest. $1 endpoints, $2 seconds. Whether each had none before.
 update webhook_endpoints e
 set paused_until = greatest(e.paused_until, now() + make_interval(secs => asked.seconds))
-from unnest($1::uuid[], $2::float8[]) as asked (id, seconds)
+from unnest($1::uuid[], $2::float8[]) as asked (id, seconds) join webhook_endpoints before on before.id = asked.id
 where e.id = asked.id
+returning e.id, asked.seconds, coalesce(before.paused_until <= now(), true) as anew
 
 -- name: note_failures
 -- $1 endpoints, $2 what went wrong last, $3 when, $4 seconds of rest, $5 the first failure that says something of the

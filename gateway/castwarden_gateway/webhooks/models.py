@@ -48,6 +48,7 @@ Headers = Annotated[
     dict[str, str], Field(max_length=20, description="are sent with every delivery; their values are never shown")
 ]
 
+_EVENTS = ["alert.*", "stream.*", "probe.*", "monitor.*", "video.*", "download.*", "webhook.*"]
 ID = "019a9f3c-6f2e-7c5e-9d3b-0a1b2c3d4e5f"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - an example
 _CERTIFICATE: dict[str, Any] = {
@@ -58,7 +59,7 @@ _CERTIFICATE: dict[str, Any] = {
 _ENDPOINT: dict[str, Any] = {
     "id": ID,
     "url": "https://example.com/hook",
-    "events": ["alert.*", "stream.*", "video.created"],
+    "events": _EVENTS,
     "labels": {"desk": "7"},
     "filter": {"data": {"duration_sec": {"$gte": 60}}},
     "description": "",
@@ -121,7 +122,7 @@ class CertificateView(BaseModel):
 class EndpointCreate(Input):
     """A receiver. `profile` adds headers to the Standard Webhooks ones, which are always sent."""
 
-    model_config = shown_as(url="https://example.com/hook", events=["alert.*", "stream.*", "video.created"])
+    model_config = shown_as(url="https://example.com/hook", events=_EVENTS)
 
     url: Url
     events: Filters = ["*"]

@@ -31,7 +31,7 @@ WAITS: Mapping[str, tuple[float, ...]] = {
 }
 GONE = 410
 _THROTTLING = frozenset({429, 502, 503, 504})
-_THROTTLED = 5.0  # seconds of rest when the receiver names none
+THROTTLED = 5.0  # seconds of rest when the receiver names none
 _MAX_PAUSE = _HOUR  # a receiver cannot park the whole endpoint for longer
 _MAX_WAIT = 24 * _HOUR
 
@@ -67,7 +67,7 @@ def decide(
         return Verdict("sent")
     if status == GONE:
         return Verdict("dead", disable=True)
-    pause = min(retry_after if retry_after is not None else _THROTTLED, _MAX_PAUSE) if status in _THROTTLING else 0.0
+    pause = min(retry_after if retry_after is not None else THROTTLED, _MAX_PAUSE) if status in _THROTTLING else 0.0
     waits = WAITS.get(policy, custom)
     if attempt > len(waits):
         return Verdict("dead", pause=pause)

@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 from castwarden_base.waiting import wait_until
 from castwarden_gateway.webhooks import claimer
+from structlog.testing import capture_logs
 
-from tests.integration.webhooks.conftest import QUICK, Api, Bench, Engines, Receivers
+from tests.integration.webhooks.conftest import QUICK, Api, Behaviour, Bench, Engines, Receivers
 
 EVENTS = ["stream.started"] * 40
 
@@ -114,6 +115,29 @@ async def test_an_endpoint_that_rests_says_so_and_why(
 
     enabled = (await api("PATCH", f"/endpoints/{id_}", {"enabled": True}))[1]["data"]
     assert (enabled["resting_until"], enabled["last_error"], enabled["last_error_at"]) == (None, None, None)
+
+
+async def test_a_rest_that_a_receiver_asks_for_is_logged_once_and_a_short_one_is_not(
+    bench: Bench, receiver: Receivers, engine: Engines
+) -> None:
+    def asks_for(seconds: str) -> Behaviour:
+        together = asyncio.Barrier(8)
+
+        async def busy(_: web.Request) -> web.StreamResponse:
+            await together.wait()
+            return web.Response(status=429, headers={"Retry-After": seconds})
+
+        return busy
+
+    long, short = await receiver(asks_for("900")), await receiver(asks_for("2"))
+    endpoint, _ = await bench.endpoint(long.url)
+    await bench.endpoint(short.url)
+    await bench.emit(*EVENTS[:8])
+    with capture_logs() as lines:
+        await engine()
+        await wait_until(lambda: bench.row("select 1 from webhook_attempts having count(*) >= 16"), 30)
+    said = [line for line in lines if line["event"] == "endpoint_asked_for_a_rest"]
+    assert [(line["endpoint"], line["seconds"]) for line in said] == [(str(endpoint), 900)]
 
 
 async def test_a_tenant_with_many_endpoints_on_a_dead_host_leaves_room_for_the_others(

@@ -3,6 +3,7 @@
 
 import pytest
 from castwarden_gateway.webhooks.filters import is_known, matches, patterns_for
+from castwarden_gateway.webhooks.models import EndpointCreate
 from castwarden_model.events import CATALOGUE
 
 
@@ -37,3 +38,8 @@ def test_the_patterns_of_a_type_are_few() -> None:
 )
 def test_a_filter_that_can_never_match_is_told_apart(pattern: str, known: bool) -> None:
     assert is_known(pattern, CATALOGUE) is known
+
+
+def test_the_example_of_an_endpoint_names_every_kind_of_event_that_there_is() -> None:
+    (example,) = EndpointCreate.model_json_schema()["examples"]
+    assert [type_ for type_ in CATALOGUE if not matches(example["events"], type_)] == []
