@@ -73,7 +73,7 @@ limit may be used at once, and all gateways share one count. `RateLimit-Policy` 
 on every answer (draft-ietf-httpapi-ratelimit-headers-11), `Retry-After` on 429. Requests without a valid key are
 counted by client address; `X-Forwarded-For` is believed only from `CASTWARDEN_TRUSTED_PROXIES`, and there the
 rightmost address that is no such proxy. While the database does not answer, requests pass and are counted in
-`castwarden_gateway_rate_limits_open_total`.
+`castwarden_gateway_rate_limits_open_total`; a key that was refused just before still waits for its `Retry-After`.
 """
 _STREAMS = """### Event streams
 

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README.md, docs/rest.md and docs/webhooks.md name is there: routes, scopes, codes, settings, metrics."""
+"""What README.md, docs/rest.md and docs/webhooks.md name is so: routes, scopes, codes, settings, metrics, numbers."""
 
 import re
 from collections.abc import Iterator
 
 import castwarden_gateway.app  # noqa: F401 - registers all metrics
 import pytest
+from castwarden_gateway.audit import log
+from castwarden_gateway.events import feed, streams
+from castwarden_gateway.http import claims
+from castwarden_gateway.http.cursors import PageQuery
 from castwarden_gateway.http.problems import Problem
 from castwarden_gateway.http.routes import Route
+from castwarden_gateway.outbound import answer
+from castwarden_gateway.settings import GatewaySettings
 from castwarden_gateway.tables import DESCRIBED_ROUTES, INTERNAL_ROUTES
+from castwarden_gateway.webhooks import breaker, replays, send
+from castwarden_gateway.webhooks.options import Options
 from prometheus_client import REGISTRY
 
 from tests.plugins.pages import ROOT, Page
@@ -75,10 +83,45 @@ def test_every_scope_that_is_named_opens_something() -> None:
     assert {scope for scope in named - needed if not scope.endswith("*")} == set()
 
 
+def told(page: str, pattern: str) -> list[float]:
+    found = re.search(pattern.replace(" ", r"\s+"), PAGES[page].prose)
+    assert found, pattern
+    return [float(one.replace(",", "")) for one in found.groups()]
+
+
+REST, HOOKS = "docs/rest.md", "docs/webhooks.md"
+LIMIT = PageQuery.model_json_schema()["properties"]["limit"]
+
+
+@pytest.mark.parametrize(
+    ("page", "pattern", "so"),
+    [
+        (REST, r"has (\d+) rows, or `limit` \((\d+) to (\d+)\)", [LIMIT[k] for k in ("default", "minimum", "maximum")]),
+        (REST, r"method and the path for (\d+) hours", [claims.LIFE_SECONDS / 3600]),
+        (REST, r"in-flight` for up to (\d+) seconds", [claims.LEASE_SECONDS]),
+        (REST, r"more than ([\d,]+) outcomes", [log._MOST_WAITING]),
+        (REST, r"comment comes every (\d+) seconds", [streams._HEARTBEAT_SECONDS]),
+        (REST, r"falls (\d+) events behind", [feed._MOST_WAITING]),
+        (REST, r"takes nothing in for (\d+) seconds", [streams._PATIENCE_SECONDS]),
+        (HOOKS, r"no connection within (\d+) s", [send._CONNECT_SECONDS]),
+        (HOOKS, r"more than (\d+) KiB of headers", [answer.HEAD_LIMIT / 1024]),
+        (HOOKS, r"first (\d+) KiB of what the receiver said", [answer.BODY_LIMIT / 1024]),
+        (HOOKS, r"It rests while ([\d,]+) deliveries wait", [replays._MUCH]),
+        (HOOKS, r"the endpoint rests for (\d+) to (\d+) seconds", [breaker._FIRST_REST, breaker._LONGEST_REST]),
+        (HOOKS, r"`CASTWARDEN_DELIVERY_DAYS` \((\d+)\)", [GatewaySettings.model_fields["delivery_days"].default]),
+        (HOOKS, r"`CASTWARDEN_EVENT_DAYS` \((\d+)\)", [GatewaySettings.model_fields["event_days"].default]),
+        (HOOKS, r"have (\d+) of the \d+ that a process takes", [Options().share]),
+        (HOOKS, r"have \d+ of the (\d+) that a process takes", [Options().max_in_flight]),
+    ],
+)
+def test_the_numbers_that_are_told_are_those_of_the_code(page: str, pattern: str, so: list[float]) -> None:
+    assert told(page, pattern) == so
+
+
 def test_every_metric_that_is_named_is_told(page: Page) -> None:
-    told = {family.name for family in REGISTRY.collect()}
+    known = {family.name for family in REGISTRY.collect()}
     named = {name for code in page.codes() for name in METRIC.findall(code)}
-    assert {name for name in named if name.removesuffix("_total") not in told} == set()
+    assert {name for name in named if name.removesuffix("_total") not in known} == set()
 
 
 def test_every_setting_that_is_named_is_one(page: Page) -> None:
