@@ -29,8 +29,8 @@ from castwarden_gateway.webhooks.turns import Turns
 _LONG_SECONDS = 0.004  # when a look at all endpoints takes longer, those that answer are looked at by themselves
 _LONG_AGAIN = 2  # times shorter than that must it be before all are looked at together again
 _ROW_SECONDS = 0.0001  # what a delivery adds to a look
-_SWEPT = 128  # deliveries taken in one look at endpoints that have not answered lately: each costs a connection
-_SWEEP_RESTS = 4  # times as long as the look before
+_SWEPT = 256  # deliveries taken in one look at endpoints that have not answered lately: each costs a connection
+_SWEEP_RESTS = 2  # times as long as the look before
 
 
 @dataclass(frozen=True, slots=True)
